@@ -1,0 +1,154 @@
+"""Sends over httpx, by the same policy and within the same budget as ``sender``."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import httpx
+import tenacity
+
+from airflow_provider_pagerduty import delivery
+from airflow_provider_pagerduty.hooks.endpoint import route_to
+from airflow_provider_pagerduty.hooks.sender import CONNECT_TIMEOUT, EVENT_HEADERS, MAX_ANSWER
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from airflow_provider_pagerduty.delivery import Answer, Verdict
+
+
+class AsyncSender:
+    """Kept connections to one PagerDuty, for as long as ``async with`` holds them.
+
+    :param base_url: an endpoint's events address.
+    :param clock: seconds, never going back.
+    :param sleep: waits that many seconds between attempts.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._base_url = base_url
+        self._clock = clock
+        self._sleep = sleep
+        self._route = route_to(base_url)
+        self._client: httpx.AsyncClient | None = None
+        self._name_is_known = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
+
+    async def post_event(self, path: str, body: bytes, seconds: float) -> tuple[Verdict, int, float]:
+        """Send an event until there is a verdict, or the budget is spent; see ``Sender.post_event``."""
+        budget = delivery.Budget(seconds, self._clock)
+        url = f"{self._base_url}{path}"
+
+        async def attempt() -> Verdict:
+            try:
+                return delivery.judge(await self._post(url, body, budget.left()), url)
+            except (httpx.HTTPError, asyncio.TimeoutError, OSError) as failure:
+                self._name_is_known = False
+                return delivery.judge_failure(failure, url)
+
+        policy = tenacity.AsyncRetrying(sleep=self._sleep, **delivery.retrying(budget))
+        verdict: Verdict = await policy(attempt)
+        return verdict, policy.statistics["attempt_number"], budget.spent()
+
+    async def _post(self, url: str, body: bytes, seconds: float) -> Answer:
+        started = self._clock()
+        if not self._name_is_known:
+            await _look_up(self._route.proxy or url, seconds)
+            self._name_is_known = True
+        left = max(0.0, seconds - (self._clock() - started))
+        answers: list[Answer] = []
+        try:
+            await asyncio.wait_for(self._exchange(url, body, left, answers), left)
+        except (httpx.HTTPError, asyncio.TimeoutError):
+            # A status without its whole body is an answer too: at 202 PagerDuty has the event.
+            if not answers:
+                raise
+        return answers[-1]
+
+    async def _exchange(self, url: str, body: bytes, seconds: float, answers: list[Answer]) -> None:
+        if self._client is None:
+            self._client = httpx.AsyncClient(
+                proxy=self._route.proxy,
+                verify=_trust(self._route.verify),
+                trust_env=False,
+                follow_redirects=False,
+            )
+        timeout = httpx.Timeout(seconds, connect=min(CONNECT_TIMEOUT, seconds))
+        async with self._client.stream(
+            "POST", url, content=body, headers=EVENT_HEADERS, timeout=timeout
+        ) as response:
+            answers.append(delivery.Answer(response.status_code, response.headers))
+            start = b""
+            async for chunk in response.aiter_bytes():
+                start += chunk
+                if len(start) >= MAX_ANSWER:
+                    break
+            answers.append(delivery.Answer(response.status_code, response.headers, start[:MAX_ANSWER]))
+
+
+def _trust(verify: str | bool) -> ssl.SSLContext:
+    """Return a context that trusts what requests would: a file or folder of authorities, else certifi's."""
+    if isinstance(verify, str):
+        is_folder = Path(verify).is_dir()
+        return ssl.create_default_context(
+            cafile=None if is_folder else verify, capath=verify if is_folder else None
+        )
+    import certifi
+
+    return ssl.create_default_context(cafile=certifi.where())
+
+
+async def _look_up(url: str, seconds: float) -> None:
+    """Wait until a URL's name can be looked up, but no longer than ``seconds``.
+
+    httpx asks in the event loop's thread pool, which a resolver that never answers would fill, and which
+    ``asyncio.run`` waits for at its end. A daemon thread is waited for by nobody. What the look-up says does
+    not matter here: httpx meets the same answer, and reports it.
+
+    :raises asyncio.TimeoutError: if there was no answer in time.
+    """
+    parts = urlsplit(url)
+    loop = asyncio.get_running_loop()
+    answered = loop.create_future()
+
+    def settle() -> None:
+        if not answered.done():
+            answered.set_result(None)
+
+    def ask() -> None:
+        with suppress(OSError, UnicodeError):
+            socket.getaddrinfo(parts.hostname, parts.port or parts.scheme, type=socket.SOCK_STREAM)
+        with suppress(RuntimeError):  # the loop was closed meanwhile
+            loop.call_soon_threadsafe(settle)
+
+    threading.Thread(target=ask, name="pagerduty-look-up", daemon=True).start()
+    await asyncio.wait_for(answered, seconds)
