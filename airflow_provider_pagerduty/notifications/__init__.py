@@ -1,0 +1,1 @@
+"""The notifier: what Airflow's callbacks call."""
