@@ -1,0 +1,70 @@
+"""A pipeline that needs a file, and what it tells PagerDuty while the file is missing and once it is there.
+
+Run it with `make demo`. Elsewhere: have a connection ``pagerduty_events_default``, set EXAMPLE_ORDERS_FILE.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from airflow.providers.common.compat.sdk import dag, task
+
+from airflow_provider_pagerduty.hooks.pagerduty_events import PagerdutyEventsHook
+from airflow_provider_pagerduty.notifications.pagerduty import PagerdutyNotifier
+
+ORDERS = Path(os.environ.get("EXAMPLE_ORDERS_FILE", "/tmp/orders.csv"))  # noqa: S108 (an example)
+
+# The dedup_key is the alert's name: equal on failure and on success, so that the one closes the other.
+LOAD_ALERT: dict[str, Any] = {
+    "dedup_key": "{{ dag.dag_id }}/{{ ti.task_id }}",
+    "source": "example deployment",
+    "component": "{{ ti.task_id }}",
+    "links": [{"href": "{{ ti.log_url }}", "text": "Task log"}],
+}
+
+
+@dag(schedule=None, catchup=False, tags=["example", "pagerduty"])
+def example_pagerduty() -> None:
+    """Load the orders file, and let PagerDuty know how that goes."""
+
+    @task
+    def report_orders_file() -> None:
+        """Tell PagerDuty from inside a task."""
+        is_there = ORDERS.exists()
+        PagerdutyEventsHook().create_event(
+            summary=f"{ORDERS.name} is {'there' if is_there else 'missing'}",
+            severity="warning",
+            action="resolve" if is_there else "trigger",
+            dedup_key="example_pagerduty/orders-file",
+            custom_details={"expected at": ORDERS},
+        )
+
+    @task(
+        on_failure_callback=PagerdutyNotifier(
+            summary="{{ dag.dag_id }}.{{ ti.task_id }} failed: {{ exception.__class__.__name__ }}",
+            severity="critical",
+            custom_details={
+                "exception": "{{ exception }}",
+                "run": "{{ run_id }}",
+                "try": "{{ ti.try_number }}",
+            },
+            **LOAD_ALERT,
+        ),
+        on_success_callback=PagerdutyNotifier(
+            summary="{{ dag.dag_id }}.{{ ti.task_id }} succeeded",
+            severity="info",
+            action="resolve",
+            **LOAD_ALERT,
+        ),
+    )
+    def load_orders() -> int:
+        """Fail while the file is missing, which calls the notifier."""
+        return len(ORDERS.read_text().splitlines())
+
+    report_orders_file()
+    load_orders()
+
+
+example_pagerduty()
