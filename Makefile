@@ -1,0 +1,41 @@
+# Two commands for people: `make demo` and `make test`. Each makes the environments that it needs, under .venv.
+# Needs: Linux, make, and a Python 3.10 to 3.12 with venv (PYTHON=python3.12 names another one than python3).
+
+PYTHON ?= python3
+# Without bytecode Airflow starts half as fast; somebody's own Airflow must not leak in.
+CLEAN := env -u PYTHONDONTWRITEBYTECODE -u AIRFLOW_HOME -u AIRFLOW_CONFIG -u PYTHONPATH
+AIRFLOW_3 := .venv/airflow-3
+AIRFLOW_2 := .venv/airflow-2
+
+.PHONY: help demo test lint test-airflow-3 test-airflow-2 clean
+
+help:
+	@echo "make demo         see a real Airflow run fail, page, recover and stand down (KEEP=1 leaves it up)"
+	@echo "make test         run every test, on Airflow 3.3 and on 2.11"
+	@echo "make lint         ruff and mypy"
+	@echo "make clean        remove what the other targets made"
+
+demo: $(AIRFLOW_3)/ready
+	$(CLEAN) $(AIRFLOW_3)/bin/airflow-pagerduty demo $(if $(KEEP),--keep)
+
+test: lint test-airflow-3 test-airflow-2
+
+lint: $(AIRFLOW_3)/ready
+	$(AIRFLOW_3)/bin/ruff check
+	$(AIRFLOW_3)/bin/ruff format --check
+	$(AIRFLOW_3)/bin/mypy
+
+test-airflow-3: $(AIRFLOW_3)/ready
+	$(CLEAN) $(AIRFLOW_3)/bin/python -m pytest $(PYTEST_ARGS)
+
+test-airflow-2: $(AIRFLOW_2)/ready
+	$(CLEAN) $(AIRFLOW_2)/bin/python -m pytest $(PYTEST_ARGS)
+
+$(AIRFLOW_3)/ready: AIRFLOW := apache-airflow==3.3.*
+$(AIRFLOW_2)/ready: AIRFLOW := apache-airflow==2.11.*
+.venv/%/ready: pyproject.toml tests/requirements.txt .ci/make-environment
+	$(CLEAN) .ci/make-environment "$(PYTHON)" $(@D) "$(AIRFLOW)"
+	touch $@
+
+clean:
+	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache dist
