@@ -86,6 +86,7 @@ def _show(console: Console, airflow: LocalAirflow, sandbox: RunningSandbox, titl
         console,
         "The incidents are on their way",
         lambda: [each.status for each in sandbox.pagerduty.incidents] == [expected, expected],
+        seconds=30,
     )
     incidents = [readback.incident_json(each) for each in sandbox.pagerduty.incidents]
     table = Table(title=title, title_justify="left", expand=True)
@@ -190,10 +191,12 @@ class LocalAirflow:
         if state != expected:
             raise DemoError(f"the run was expected to end as {expected}, and ended as {state}.\n{self._tail()}")
 
-    def wait(self, console: Console, what: str, is_done: Callable[[], bool]) -> None:
+    def wait(
+        self, console: Console, what: str, is_done: Callable[[], bool], seconds: float = STEP_TIMEOUT
+    ) -> None:
         """Wait until something is done, showing for how long already.
 
-        :raises DemoError: if it takes over 180 seconds, or Airflow ends meanwhile.
+        :raises DemoError: if it takes over ``seconds``, or Airflow ends meanwhile.
         """
         started = time.monotonic()
         if not console.is_terminal:
@@ -203,8 +206,8 @@ class LocalAirflow:
                 waited = time.monotonic() - started
                 if self._process is not None and self._process.poll() is not None:
                     raise DemoError(f"Airflow ended by itself.\n{self._tail()}")
-                if waited > STEP_TIMEOUT:
-                    raise DemoError(f"{what}: not done after {STEP_TIMEOUT:g} s.\n{self._tail()}")
+                if waited > seconds:
+                    raise DemoError(f"{what}: not done after {seconds:g} s.\n{self._tail()}")
                 status.update(f"{what} … {waited:.0f} s")
                 time.sleep(0.2)
         console.print(f"{what}: done after {time.monotonic() - started:.0f} s", style="dim")

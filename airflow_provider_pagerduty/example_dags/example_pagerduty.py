@@ -43,13 +43,9 @@ def example_pagerduty() -> None:
 
     @task(
         on_failure_callback=PagerdutyNotifier(
-            summary="{{ dag.dag_id }}.{{ ti.task_id }} failed: {{ exception.__class__.__name__ }}",
+            summary="{{ dag.dag_id }}.{{ ti.task_id }} failed: {{ exception }}",
             severity="critical",
-            custom_details={
-                "exception": "{{ exception }}",
-                "run": "{{ run_id }}",
-                "try": "{{ ti.try_number }}",
-            },
+            custom_details={"run": "{{ run_id }}", "try": "{{ ti.try_number }}"},
             **LOAD_ALERT,
         ),
         on_success_callback=PagerdutyNotifier(
@@ -61,6 +57,8 @@ def example_pagerduty() -> None:
     )
     def load_orders() -> int:
         """Fail while the file is missing, which calls the notifier."""
+        if not ORDERS.exists():
+            raise FileNotFoundError(f"{ORDERS.name} is not there yet")
         return len(ORDERS.read_text().splitlines())
 
     report_orders_file()
