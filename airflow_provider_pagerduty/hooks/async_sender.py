@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx
+import requests.certs
 import tenacity
 
 from airflow_provider_pagerduty import delivery
@@ -122,9 +123,7 @@ def _trust(verify: str | bool) -> ssl.SSLContext:
         return ssl.create_default_context(
             cafile=None if is_folder else verify, capath=verify if is_folder else None
         )
-    import certifi
-
-    return ssl.create_default_context(cafile=certifi.where())
+    return ssl.create_default_context(cafile=requests.certs.where())
 
 
 async def _look_up(url: str, seconds: float) -> None:
