@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import certifi
 import httpx
-import requests.certs
 import tenacity
 
 from airflow_provider_pagerduty import delivery
@@ -123,7 +123,7 @@ def _trust(verify: str | bool) -> ssl.SSLContext:
         return ssl.create_default_context(
             cafile=None if is_folder else verify, capath=verify if is_folder else None
         )
-    return ssl.create_default_context(cafile=requests.certs.where())
+    return ssl.create_default_context(cafile=certifi.where())
 
 
 async def _look_up(url: str, seconds: float) -> None:
