@@ -13,10 +13,10 @@ import hashlib
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any, Literal, get_args
 
-from airflow_provider_pagerduty.jsonable import encode, to_jsonable, to_text
+from airflow_provider_pagerduty.jsonable import MAX_SIZE, encode, is_text, to_jsonable, to_text
 
 log = logging.getLogger(__name__)
 
@@ -70,8 +70,8 @@ def prepare_event_data(
         last three only where given.
     :raises ValueError: for a value that PagerDuty would refuse and that cannot be mended.
     """
-    _require_choice("action", action, get_args(Action))
-    _require_choice("severity", severity, get_args(Severity))
+    action = _choice("action", action, get_args(Action))
+    severity = _choice("severity", severity, get_args(Severity))
     mended: list[str] = []
     payload = {
         "summary": _summary(summary, mended),
@@ -133,7 +133,7 @@ def _finish(data: dict[str, Any], details: Any, mended: list[str]) -> dict[str, 
         converted: list[str] = []
         data["payload"]["custom_details"] = to_jsonable(details, converted)
         if converted:
-            mended.append(f"custom_details: made text of {', '.join(sorted(set(converted)))}")
+            mended.append(f"custom_details: made JSON of {', '.join(sorted(set(converted)))}")
     _fit(data, mended)
     if mended:
         log.warning("PagerDuty would not take this event as it was given; changed %s.", "; ".join(mended))
@@ -141,7 +141,7 @@ def _finish(data: dict[str, Any], details: Any, mended: list[str]) -> dict[str, 
 
 
 def _is_blank(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
+    return value is None or (is_text(value) and not to_text(value).strip())
 
 
 def _shown(value: Any) -> str:
@@ -153,19 +153,18 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 100 else f"{text[:99]}…"
 
 
-def _require_choice(field: str, value: Any, allowed: tuple[str, ...]) -> None:
-    if isinstance(value, str) and value in allowed:
-        return
-    hint = ""
-    if isinstance(value, str) and value.strip().lower() in allowed:
-        hint = f" Write it as {value.strip().lower()!r}."
+def _choice(field: str, value: Any, allowed: tuple[str, ...]) -> str:
+    text = to_text(value) if is_text(value) else ""
+    if text in allowed:
+        return text
+    hint = f" Write it as {text.strip().lower()!r}." if text.strip().lower() in allowed else ""
     raise ValueError(f"Event {field} must be one of: {', '.join(allowed)}; got {_shown(value)}.{hint}")
 
 
 def _text(field: str, value: Any) -> str:
-    if not isinstance(value, str):
+    if not is_text(value):
         raise ValueError(f"{field} must be a string, got {_shown(value)}. Write str(…) around it.")
-    if not value.strip():
+    if _is_blank(value):
         raise ValueError(f"{field} is blank ({_shown(value)}): PagerDuty needs some text there.")
     return to_text(value)
 
@@ -196,17 +195,26 @@ _ISO_8601 = re.compile(
 
 
 def _timestamp(value: Any) -> str:
-    if isinstance(value, datetime):
-        if value.utcoffset() is None:
-            value = value.replace(tzinfo=timezone.utc)
-        return str(value.isoformat())
-    match = _ISO_8601.fullmatch(value.strip()) if isinstance(value, str) else None
+    match = _ISO_8601.fullmatch(to_text(value).strip() if is_text(value) else _isoformat(value))
     if match is None or not _is_on_the_calendar(match):
         raise ValueError(
             f"timestamp must be a datetime or ISO 8601 text such as '2026-08-01T09:30:00+00:00', "
             f"got {_shown(value)}."
         )
     return match.group() if match["zone"] else f"{match.group()}+00:00"
+
+
+def _isoformat(value: Any) -> str:
+    try:
+        if not isinstance(value, datetime):
+            return ""
+        offset = value.utcoffset()
+        if offset is not None and offset % timedelta(minutes=1):
+            # Local mean time, as of old dates, is some seconds off, which ISO 8601 cannot write.
+            value = value.astimezone(timezone.utc)
+        return str(value.isoformat())
+    except Exception:  # the zone may be the caller's own, and UTC may be beyond the calendar's end
+        return ""
 
 
 def _is_on_the_calendar(match: re.Match[str]) -> bool:
@@ -220,21 +228,33 @@ def _is_on_the_calendar(match: re.Match[str]) -> bool:
 def _items(field: str, items: Any, required: str, prefix: str, mended: list[str]) -> list[dict[str, Any]]:
     """Check links or images: each a dictionary with an address under the key that PagerDuty requires."""
     form = f'[{{"{required}": "{prefix or "https://"}…"}}]'
-    if isinstance(items, (str, bytes, Mapping)) or not isinstance(items, Sequence):
+    try:
+        listed = list(items) if isinstance(items, Sequence) and not isinstance(items, (str, bytes)) else None
+    except Exception:  # a list of the caller's own that cannot be read
+        listed = None
+    if listed is None:
         raise ValueError(f"{field} must be a list like {form}, got {_shown(items)}.")
     checked: list[dict[str, Any]] = []
-    for index, item in enumerate(items):
-        address = item.get(required) if isinstance(item, Mapping) else None
-        if not isinstance(address, str) or not address.strip().lower().startswith(prefix) or _is_blank(address):
+    for index, item in enumerate(listed):
+        given = _dictionary(item)
+        address = to_text(given[required]).strip() if is_text(given.get(required)) else ""
+        if not address or not address.lower().startswith(prefix):
             what = f"an address that begins with {prefix}" if prefix else "an address"
             raise ValueError(
                 f"{field}[{index}] must be a dictionary with {what} under {required!r}, got {_shown(item)}."
             )
         converted: list[str] = []
-        checked.append(to_jsonable(item, converted))
+        checked.append({**to_jsonable(given, converted), required: address})
         if converted:
-            mended.append(f"{field}[{index}]: made text of {', '.join(sorted(set(converted)))}")
+            mended.append(f"{field}[{index}]: made JSON of {', '.join(sorted(set(converted)))}")
     return checked
+
+
+def _dictionary(item: Any) -> dict[Any, Any]:
+    try:
+        return dict(item) if isinstance(item, Mapping) else {}
+    except Exception:  # a mapping of the caller's own that cannot be read
+        return {}
 
 
 def _fit(data: dict[str, Any], mended: list[str]) -> None:
@@ -258,14 +278,19 @@ def _fit(data: dict[str, Any], mended: list[str]) -> None:
     elif isinstance(details, str):
         payload["custom_details"] = _cut(details, room)
     else:
-        payload["custom_details"] = {LEFT_OUT: f"custom_details, a list of {len(encode(details))} bytes"}
-    mended.append(f"custom_details: left out the largest, as the body had {size} bytes of {MAX_BODY} allowed")
+        payload["custom_details"] = {LEFT_OUT: f"custom_details, a list of {_bytes(len(encode(details)))}"}
+    mended.append(f"custom_details: left out the largest, as the body had {_bytes(size)} of {MAX_BODY} allowed")
+
+
+def _bytes(size: int) -> str:
+    # to_jsonable looks no further into one detail.
+    return f"{size} bytes" if size <= MAX_SIZE else f"over {MAX_SIZE} bytes"
 
 
 def _fit_details(details: dict[str, Any], room: int) -> dict[str, Any]:
     """Shorten the largest values until all fit into ``room`` bytes: texts keep their start, others go."""
     sizes = {key: len(encode({key: value})) for key, value in details.items()}
-    note_room = 4_096
+    note_room = min(4_096, room)
     over = sum(sizes.values()) - (room - note_room)
     kept = dict(details)
     notes = []
@@ -280,7 +305,7 @@ def _fit_details(details: dict[str, Any], room: int) -> dict[str, Any]:
         else:
             del kept[key]
             over -= sizes[key]
-        notes.append(f"{key if len(key) <= 100 else key[:99] + '…'} ({sizes[key]} bytes)")
+        notes.append(f"{key if len(key) <= 100 else key[:99] + '…'} ({_bytes(sizes[key])})")
     shown = notes[:20] + ([f"and {len(notes) - 20} more"] if len(notes) > 20 else [])
     kept[LEFT_OUT if LEFT_OUT not in kept else f"{LEFT_OUT} by size"] = _cut(", ".join(shown), note_room - 100)
     return kept
