@@ -140,7 +140,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 def _http_date(value: str) -> datetime:
     try:
         moment = parsedate_to_datetime(value)
-    except TypeError as error:  # what Python before 3.10 raised, and still does for an empty text
+    except (OverflowError, TypeError) as error:  # a year of twenty digits; and what older Pythons raise
         raise ValueError from error
     if moment.tzinfo is None:
         raise ValueError
@@ -179,7 +179,7 @@ def retrying(budget: Budget) -> dict[str, Any]:
     def wait(state: tenacity.RetryCallState) -> float:
         verdict = state.outcome.result() if state.outcome else None
         after = verdict.after if isinstance(verdict, Retry) else None
-        if after is None:
+        if not after:  # also where 0 was asked for, which would be as many tries as the network carries
             return backoff(state)
         return after + random.uniform(0, min(1.0, 0.1 * after))  # noqa: S311 (no secret)
 
