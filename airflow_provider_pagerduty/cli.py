@@ -57,6 +57,8 @@ def _sandbox(arguments: argparse.Namespace) -> int:
         )
         print(f"What it holds: {url}/sandbox/incidents", flush=True)
 
+    if (arguments.rate_limit or 0) < 0:
+        return _fail(f"--rate-limit must be 0 or more, got {arguments.rate_limit}")
     try:
         serve(arguments.port, arguments.rate_limit, announce)
     except OSError as error:

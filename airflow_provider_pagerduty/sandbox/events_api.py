@@ -23,7 +23,9 @@ from airflow_provider_pagerduty.sandbox.model import PagerDuty
 MAX_BODY = 512_000
 ACTIONS = ("trigger", "acknowledge", "resolve")
 SEVERITIES = ("critical", "error", "warning", "info")
-_TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?", re.ASCII)
+_TIMESTAMP = re.compile(
+    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:\.\d+)?(?:Z|[+-](?:[01]\d|2[0-3]):?[0-5]\d)?", re.ASCII
+)
 
 
 def routes(pagerduty: PagerDuty) -> list[Route]:
@@ -53,6 +55,8 @@ async def _take(
         return _refusal(413, "invalid event", "Event object is invalid", [f"Body is over {MAX_BODY} bytes"])
     try:
         body = json.loads(raw)
+        # Python also reads NaN, which is no JSON, and half a surrogate pair, which could not be read back.
+        json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
@@ -134,7 +138,9 @@ def change_errors(body: dict[str, Any]) -> list[str]:
         errors.append("'payload' must be an object")
     else:
         errors += _payload_errors(payload or {}, required=("summary",))
-    return errors + _list_errors(body.get("links"), "links", "href")
+    errors += _list_errors(body.get("links"), "links", "href")
+    errors += _list_errors(body.get("images"), "images", "src", "https://")
+    return errors
 
 
 def _blank(value: Any) -> bool:
@@ -167,7 +173,7 @@ def _payload_errors(payload: dict[str, Any], required: tuple[str, ...]) -> list[
     summary = payload.get("summary")
     if isinstance(summary, str) and len(summary) > 1024:
         errors.append("'summary' is too long (maiximum is 1024 characters)")  # seen, with this spelling
-    if not isinstance(payload.get("custom_details") or {}, (dict, str, list)):
+    if not isinstance(payload.get("custom_details"), dict | str | list | None):
         errors.append("'payload.custom_details' must be an object")
     timestamp = payload.get("timestamp")
     if timestamp is not None and not _is_timestamp(timestamp):

@@ -64,24 +64,24 @@ def incident_json(incident: Incident) -> dict[str, Any]:
 
 def event_json(event: Event) -> dict[str, Any]:
     """Return an event as it was sent, less its key, with what became of it."""
-    return {
+    own = {
         "id": event.id,
         "received_at": event.received_at.isoformat(),
         "service": _service_json(event.service),
         "alert_id": event.alert.id if event.alert else None,
-        **event.body,
-        "dedup_key": event.dedup_key,
     }
+    # Again at the end: PagerDuty takes fields that it does not know, and they may have these names.
+    return own | event.body | own | {"dedup_key": event.dedup_key}
 
 
 def change_json(change: Change) -> dict[str, Any]:
     """Return a change event as it was sent, less its key."""
-    return {
+    own = {
         "id": change.id,
         "received_at": change.received_at.isoformat(),
         "service": _service_json(change.service),
-        **change.body,
     }
+    return own | change.body | own
 
 
 def _service_json(service: Service) -> dict[str, str]:

@@ -63,7 +63,13 @@ def url_of(bound: socket.socket) -> str:
 
 def _server(pagerduty: PagerDuty) -> uvicorn.Server:
     config = uvicorn.Config(
-        application(pagerduty), log_level="warning", access_log=False, lifespan="off", ws="none"
+        application(pagerduty),
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        ws="none",
+        # Seconds. Without it, Ctrl-C waits for a client that never sends the rest of its request.
+        timeout_graceful_shutdown=1,
     )
     return uvicorn.Server(config)
 
