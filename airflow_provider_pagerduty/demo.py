@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from airflow_provider_pagerduty.sandbox import readback
-from airflow_provider_pagerduty.sandbox.model import PagerDuty
+from airflow_provider_pagerduty.sandbox.account import PagerDuty
 from airflow_provider_pagerduty.sandbox.server import RunningSandbox, running
 
 DAG_ID = "example_pagerduty"

@@ -22,7 +22,7 @@ import json  # noqa: E402
 
 import pytest  # noqa: E402
 
-from airflow_provider_pagerduty.sandbox.model import PagerDuty  # noqa: E402
+from airflow_provider_pagerduty.sandbox.account import PagerDuty  # noqa: E402
 from airflow_provider_pagerduty.sandbox.server import RunningSandbox, running  # noqa: E402
 
 KEY = "0123456789abcdefghijklmnopqrstuv"

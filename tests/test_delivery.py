@@ -76,6 +76,12 @@ class TestJudge:
     def test_429_is_tried_again_with_pagerdutys_reason(self):
         assert verdict_on(429, THROTTLED) == Retry(f"HTTP 429 from {URL}: Enhance Your Calm.", None)
 
+    @pytest.mark.parametrize("status", [404, 429, 500])
+    def test_all_of_several_reasons_are_in_the_cause(self, status):
+        assert (
+            "'payload.source' is missing or blank; 'payload.severity' is" in verdict_on(status, INVALID).cause
+        )
+
     @pytest.mark.parametrize("status", [500, 502, 503, 504, 599])
     def test_5xx_is_tried_again(self, status):
         assert verdict_on(status) == Retry(f"HTTP {status} from {URL}: no reason given.", None)

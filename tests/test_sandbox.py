@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from pagerduty import EventsApiV2Client
 
-from airflow_provider_pagerduty.sandbox.model import PagerDuty
+from airflow_provider_pagerduty.sandbox.account import PagerDuty
 from airflow_provider_pagerduty.sandbox.server import application, bind, running, url_of
 
 with warnings.catch_warnings():
@@ -464,11 +464,10 @@ def test_triggers_that_arrive_at_once_open_one_incident(client, sandbox):
     start = threading.Barrier(8)
 
     def send_some(_):
-        service = sandbox.pagerduty.service_of(KEY)
         start.wait(TIMEOUT)
         for _ in range(50):
-            sandbox.pagerduty.take_event(service, alert(key=..., dedup_key="k"))
-            sandbox.pagerduty.take_event(service, alert("resolve", key=..., dedup_key="k"))
+            sandbox.pagerduty.take_event(KEY, alert(key=..., dedup_key="k"))
+            sandbox.pagerduty.take_event(KEY, alert("resolve", key=..., dedup_key="k"))
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(send_some, range(8)))
@@ -749,7 +748,7 @@ class Account(RuleBasedStateMachine):
 
     def take(self, key, action, **fields):
         self.sent += 1
-        return self.pagerduty.take_event(self.pagerduty.service_of(key), alert(action, key=..., **fields))
+        return self.pagerduty.take_event(key, alert(action, key=..., **fields))
 
     def open_under(self, key, dedup_key):
         found = [each for each in self.expected if each[0] == (key, dedup_key) and each[1] != "resolved"]
@@ -784,7 +783,7 @@ class Account(RuleBasedStateMachine):
     @rule(key=keys)
     def deploy(self, key):
         self.changes += 1
-        self.pagerduty.take_change(self.pagerduty.service_of(key), {"payload": {"summary": "Deployed"}})
+        self.pagerduty.take_change(key, {"payload": {"summary": "Deployed"}})
 
     @invariant()
     def the_incidents_are_those_of_the_reference(self):

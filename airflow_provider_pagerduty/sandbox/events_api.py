@@ -12,12 +12,11 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from airflow_provider_pagerduty.sandbox.model import PagerDuty
+from airflow_provider_pagerduty.sandbox.account import PagerDuty
 
 #: Bytes. https://developer.pagerduty.com/docs/events-api-v2-overview ("512 KB").
 MAX_BODY = 512_000
@@ -64,22 +63,26 @@ async def _take(
     errors = errors_in(body)
     if errors:
         return _refusal(400, "invalid event", "Event object is invalid", errors)
-    return await run_in_threadpool(accept, pagerduty, body)
+    return accept(pagerduty, body)
 
 
 def _accept_alert(pagerduty: PagerDuty, body: dict[str, Any]) -> Response:
-    service = pagerduty.service_of(body.pop("routing_key"))
-    if not pagerduty.admits(service):
+    key = body.pop("routing_key")
+    if pagerduty.strict and pagerduty.service_of(key) is None:
+        return _unknown_key()
+    if not pagerduty.admits(key):
         return _throttled()
-    event = pagerduty.take_event(service, body)
+    event = pagerduty.take_event(key, body)
     return _accepted(dedup_key=event.dedup_key)
 
 
 def _accept_change(pagerduty: PagerDuty, body: dict[str, Any]) -> Response:
-    service = pagerduty.service_of(body.pop("routing_key"))
-    if not pagerduty.admits(service):
+    key = body.pop("routing_key")
+    if pagerduty.strict and pagerduty.service_of(key) is None:
+        return _unknown_key()
+    if not pagerduty.admits(key):
         return _throttled()
-    pagerduty.take_change(service, body)
+    pagerduty.take_change(key, body)
     return _accepted()
 
 
@@ -89,6 +92,11 @@ def _accepted(**more: str) -> Response:
 
 def _refusal(code: int, status: str, message: str, errors: list[str]) -> Response:
     return JSONResponse({"status": status, "message": message, "errors": errors}, code)
+
+
+def _unknown_key() -> Response:
+    # Seen; elsewhere a 202 was seen for a well-formed key that is nobody's. What is lost should be noticed.
+    return _refusal(400, "invalid event", "Event object is invalid", ["Invalid routing key"])
 
 
 def _throttled() -> Response:

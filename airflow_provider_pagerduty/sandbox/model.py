@@ -1,35 +1,41 @@
-"""What PagerDuty keeps, and how an event changes it: services, alerts, incidents, change events.
+"""What a PagerDuty account holds: services and their keys, incidents with their alerts, change events.
 
-Alerts and incidents: https://support.pagerduty.com/main/docs/event-management. Only what is documented is
-done here; what is not (grouping, orchestration, suppression) is not guessed.
+Only records. What changes them is in ``account``; how PagerDuty's REST API shows them is in ``rest``.
+https://support.pagerduty.com/main/docs/incidents and https://support.pagerduty.com/main/docs/alerts.
 """
 
 from __future__ import annotations
 
-import secrets
-import string
-import threading
-import uuid
-from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import Any, Literal
 
 Status = Literal["triggered", "acknowledged", "resolved"]
 
-#: Seconds over which a rate limit counts. https://developer.pagerduty.com/docs/events-api-v2-overview
-RATE_WINDOW = timedelta(seconds=60)
-
 
 @dataclass(slots=True)
 class Service:
-    """A service with one integration, and so with one key."""
+    """A service. ``attributes`` are what REST clients may set and only REST clients see."""
 
     id: str
     name: str
     integration_key: str = field(repr=False)
-    arrivals: deque[datetime] = field(default_factory=deque, repr=False)
+    created_at: datetime
+    escalation_policy_id: str
+    attributes: dict[str, Any] = field(default_factory=dict)
+    last_incident_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class Integration:
+    """A way into a service, by a key of its own."""
+
+    id: str
+    name: str
+    type: str
+    integration_key: str = field(repr=False)
+    service: Service
+    created_at: datetime
 
 
 @dataclass(slots=True)
@@ -57,22 +63,82 @@ class Alert:
     created_at: datetime
     updated_at: datetime
     status: Literal["triggered", "resolved"] = "triggered"
-    events: list[Event] = field(default_factory=list)
+    resolved_at: datetime | None = None
+    incident: Incident | None = field(default=None, repr=False)
+    events: list[Event] = field(default_factory=list, repr=False)
+
+
+@dataclass(slots=True)
+class Note:
+    """What somebody wrote on an incident."""
+
+    id: str
+    content: str
+    user_id: str
+    created_at: datetime
+
+
+@dataclass(slots=True)
+class LogEntry:
+    """One line of an incident's history.
+
+    :param kind: PagerDuty's word before ``_log_entry``: trigger, acknowledge, resolve, annotate, assign, …
+    :param agent: who did it: ``{"type": "user", "id": …}`` or ``{"type": "service", "id": …}``.
+    :param channel: through what: ``{"type": "api"}``, ``{"type": "note", "summary": …}``, …
+    """
+
+    id: str
+    kind: str
+    created_at: datetime
+    agent: dict[str, str]
+    channel: dict[str, Any]
+    incident: Incident = field(repr=False)
+    event: Event | None = field(default=None, repr=False)
 
 
 @dataclass(slots=True)
 class Incident:
-    """What people are paged for: here, each alert opens one."""
+    """What people are paged for. Each alert opens one; one made through REST has no alert."""
 
     id: str
     number: int
     title: str
     service: Service
-    alert: Alert
     created_at: datetime
     updated_at: datetime
+    last_status_change_at: datetime
+    last_status_change_by: dict[str, str]
+    urgency: Literal["high", "low"]
+    escalation_policy_id: str
+    incident_key: str | None = None
     status: Status = "triggered"
     notifications: int = 1
+    resolved_at: datetime | None = None
+    details: str | None = None
+    resolution: str | None = None
+    priority_id: str | None = None
+    conference_bridge: dict[str, Any] | None = None
+    assigned_to: list[tuple[str, datetime]] = field(default_factory=list)
+    acknowledged_by: list[tuple[dict[str, str], datetime]] = field(default_factory=list)
+    snoozed_until: datetime | None = None
+    merged_into: Incident | None = field(default=None, repr=False)
+    alerts: list[Alert] = field(default_factory=list, repr=False)
+    notes: list[Note] = field(default_factory=list, repr=False)
+    log: list[LogEntry] = field(default_factory=list, repr=False)
+    custom_values: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def alert(self) -> Alert:
+        """The alert that opened the incident.
+
+        :raises IndexError: for an incident made through REST, which has none.
+        """
+        return self.alerts[0]
+
+    @property
+    def summary(self) -> str:
+        """What the incident is about now: its first alert's latest summary, else its title."""
+        return self.alerts[0].summary if self.alerts else self.title
 
 
 @dataclass(slots=True)
@@ -85,125 +151,14 @@ class Change:
     body: dict[str, Any]
 
 
-def now() -> datetime:
-    """Return the present, in UTC."""
-    return datetime.now(timezone.utc)
+@dataclass(slots=True)
+class MaintenanceWindow:
+    """A time in which services open no incident."""
 
-
-class PagerDuty:
-    """All of one account, in memory. Safe to use from several threads.
-
-    :param rate_limit: events per integration key and minute; None for no limit.
-    :param clock: returns the present, with its time zone.
-    """
-
-    def __init__(self, rate_limit: int | None = None, clock: Callable[[], datetime] = now) -> None:
-        self.rate_limit = rate_limit
-        self.clock = clock
-        self._lock = threading.RLock()
-        self.clear()
-
-    def clear(self) -> None:
-        """Forget everything."""
-        with self._lock:
-            self.services: dict[str, Service] = {}
-            self.events: list[Event] = []
-            self.incidents: list[Incident] = []
-            self.changes: list[Change] = []
-            self._open: dict[tuple[str, str], Incident] = {}
-
-    def service_of(self, integration_key: str) -> Service:
-        """Return the service of a key; the first event of a key makes one."""
-        with self._lock:
-            service = self.services.get(integration_key)
-            if service is None:
-                service = Service(_new_id(), f"Service {len(self.services) + 1}", integration_key)
-                self.services[integration_key] = service
-            return service
-
-    def admits(self, service: Service) -> bool:
-        """Count an arrival, unless the service has had its share of the last minute."""
-        if self.rate_limit is None:
-            return True
-        with self._lock:
-            present = self.clock()
-            while service.arrivals and service.arrivals[0] <= present - RATE_WINDOW:
-                service.arrivals.popleft()
-            if len(service.arrivals) >= self.rate_limit:
-                return False
-            service.arrivals.append(present)
-            return True
-
-    def take_event(self, service: Service, body: dict[str, Any]) -> Event:
-        """Apply a valid alert event; ``body`` is without its routing key."""
-        with self._lock:
-            action = body["event_action"]
-            event = Event(
-                id=uuid.uuid4().hex,
-                received_at=self.clock(),
-                service=service,
-                action=action,
-                dedup_key=body.get("dedup_key") or uuid.uuid4().hex,
-                body=body,
-            )
-            self.events.append(event)
-            incident = self._open.get((service.id, event.dedup_key))
-            if action == "trigger":
-                incident = self._reopen_or_add(incident, event)
-            elif incident is None:
-                return event  # for an unknown key, PagerDuty says 202 and drops it
-            else:
-                self._stand_down(incident, action)
-            incident.updated_at = incident.alert.updated_at = event.received_at
-            incident.alert.events.append(event)
-            event.alert = incident.alert
-            return event
-
-    def _reopen_or_add(self, incident: Incident | None, event: Event) -> Incident:
-        payload = event.body["payload"]
-        if incident is not None:
-            # Onto a triggered or an acknowledged incident: nobody is notified again.
-            incident.alert.summary = payload["summary"]
-            incident.alert.severity = payload["severity"]
-            return incident
-        alert = Alert(
-            id=_new_id(),
-            dedup_key=event.dedup_key,
-            service=event.service,
-            summary=payload["summary"],
-            severity=payload["severity"],
-            created_at=event.received_at,
-            updated_at=event.received_at,
-        )
-        incident = Incident(
-            id=_new_id(),
-            number=len(self.incidents) + 1,
-            title=payload["summary"],
-            service=event.service,
-            alert=alert,
-            created_at=event.received_at,
-            updated_at=event.received_at,
-        )
-        self.incidents.append(incident)
-        self._open[event.service.id, event.dedup_key] = incident
-        return incident
-
-    def _stand_down(self, incident: Incident, action: str) -> None:
-        if action == "acknowledge":
-            incident.status = "acknowledged"
-            return
-        incident.status = "resolved"
-        incident.alert.status = "resolved"
-        del self._open[incident.service.id, incident.alert.dedup_key]
-
-    def take_change(self, service: Service, body: dict[str, Any]) -> Change:
-        """Keep a valid change event; ``body`` is without its routing key."""
-        with self._lock:
-            change = Change(uuid.uuid4().hex, self.clock(), service, body)
-            self.changes.append(change)
-            return change
-
-
-def _new_id() -> str:
-    """Return an id in PagerDuty's style: 14 capitals and digits, beginning with Q."""
-    return "Q" + "".join(secrets.choice(string.ascii_uppercase + string.digits) for _ in range(13))
+    id: str
+    start_time: datetime
+    end_time: datetime
+    description: str | None
+    service_ids: list[str]
+    created_by: str
+    number: int

@@ -11,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from airflow_provider_pagerduty.sandbox.model import Change, Event, Incident, PagerDuty, Service
+from airflow_provider_pagerduty.sandbox.account import PagerDuty
+from airflow_provider_pagerduty.sandbox.model import Alert, Change, Event, Incident, Service
 
 
 def routes(pagerduty: PagerDuty) -> list[Route]:
@@ -42,7 +43,6 @@ def routes(pagerduty: PagerDuty) -> list[Route]:
 
 def incident_json(incident: Incident) -> dict[str, Any]:
     """Return an incident with its alert and every event of it."""
-    alert = incident.alert
     return {
         "id": incident.id,
         "number": incident.number,
@@ -51,14 +51,19 @@ def incident_json(incident: Incident) -> dict[str, Any]:
         "service": _service_json(incident.service),
         "created_at": incident.created_at.isoformat(),
         "updated_at": incident.updated_at.isoformat(),
-        "alert": {
-            "id": alert.id,
-            "status": alert.status,
-            "dedup_key": alert.dedup_key,
-            "summary": alert.summary,
-            "severity": alert.severity,
-            "events": [event_json(event) for event in alert.events],
-        },
+        "alert": alert_json(incident.alerts[0]) if incident.alerts else None,
+    }
+
+
+def alert_json(alert: Alert) -> dict[str, Any]:
+    """Return an alert with every event of it."""
+    return {
+        "id": alert.id,
+        "status": alert.status,
+        "dedup_key": alert.dedup_key,
+        "summary": alert.summary,
+        "severity": alert.severity,
+        "events": [event_json(event) for event in alert.events],
     }
 
 

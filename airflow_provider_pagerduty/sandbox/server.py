@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from airflow_provider_pagerduty.sandbox import events_api, readback
-from airflow_provider_pagerduty.sandbox.model import PagerDuty
+from airflow_provider_pagerduty.sandbox.account import PagerDuty
 
 HOST = "127.0.0.1"
 #: Seconds. Binding and starting take a few hundredths; a machine under load takes longer.
