@@ -12,7 +12,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -21,8 +21,10 @@ import tenacity
 #: Seconds. The longest waits are random(0, 0.5), (0, 1), (0, 2), …, (0, 8): about five tries in ten seconds.
 FIRST_WAIT = 0.5
 LONGEST_WAIT = 8.0
-#: Seconds that must be left for another attempt to be worth its start.
-SHORTEST_ATTEMPT = 0.1
+#: Of a budget, what must be left for another attempt to be worth its start: a tenth, and at most these seconds.
+SHORTEST_ATTEMPT = 0.5
+#: Seconds. What an attempt may always take, if they are left.
+LONG_ENOUGH = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +96,24 @@ def judge(answer: Answer, url: str) -> Verdict:
     )
 
 
-def judge_failure(failure: BaseException, url: str) -> Retry:
-    """Say what a network error or a timeout means for the event: it may have arrived, and is sent again."""
+def judge_failure(failure: BaseException, url: str) -> Retry | Unexpected:
+    """Say what an error means for the event.
+
+    After a network error or a timeout it may have arrived, and is sent again. An address or a proxy that
+    cannot be one (a ValueError or ImportError to every client) is not tried again.
+    """
+    cause = f"no answer from {url}: {_innermost(failure)}"
+    return Unexpected(cause) if isinstance(failure, (ValueError, ImportError)) else Retry(cause)
+
+
+def _innermost(failure: BaseException) -> str:
     root = failure
     for _ in range(10):  # libraries wrap the operating system's error, which says it best, some five deep
-        wrapped = (getattr(root, "reason", None), root.__cause__, *root.args)
-        root = next((inner for inner in wrapped if isinstance(inner, BaseException)), root)
-    what = f"{type(root).__name__}: {root}" if str(root) else type(root).__name__
-    return Retry(f"no answer from {url}: {what}")
+        several = getattr(root, "exceptions", ())  # one for each of a name's addresses
+        wrapped = (getattr(root, "reason", None), *several[:1], root.__cause__, *root.args)
+        # No BaseException: that something was cancelled is how a timeout is done, not why.
+        root = next((inner for inner in wrapped if isinstance(inner, Exception)), root)
+    return f"{type(root).__name__}: {root}" if str(root) else type(root).__name__
 
 
 def _json_object(body: bytes) -> dict[str, Any] | None:
@@ -122,29 +134,27 @@ def _reasons(body: bytes, response: dict[str, Any] | None) -> list[str]:
         if message:
             return [str(message)]
     text = " ".join(body.decode("utf-8", "replace").split())
-    return [text[:500] if text else "no reason given."]
+    return [text or "no reason given."]
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds asked for; a date is read against the answer's own ``Date``, whose clock set it."""
+    """Return the seconds asked for; a date is read against the answer's own ``Date``, if it has one."""
     value = headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():
         return float(value[:9])
-    try:
-        then, now = _http_date(value), _http_date(headers.get("Date", ""))
-    except ValueError:
+    then = _http_date(value)
+    if then is None:
         return None
+    now = _http_date(headers.get("Date", "")) or datetime.now(timezone.utc)
     return max(0.0, (then - now).total_seconds())
 
 
-def _http_date(value: str) -> datetime:
+def _http_date(value: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(value)
-    except (OverflowError, TypeError) as error:  # a year of twenty digits; and what older Pythons raise
-        raise ValueError from error
-    if moment.tzinfo is None:
-        raise ValueError
-    return moment
+    except (OverflowError, TypeError, ValueError):  # a year of twenty digits; and what older Pythons raise
+        return None
+    return moment if moment.tzinfo is not None else None
 
 
 @dataclass(slots=True)
@@ -166,25 +176,38 @@ class Budget:
         """Return the seconds that remain, never less than 0."""
         return max(0.0, self.seconds - self.spent())
 
+    def for_one_attempt(self) -> float:
+        """Return the seconds that the next attempt may take.
+
+        Half of what is left, so that a connection that has gone silent leaves time for another one; but a
+        second, if it is left, because answers take some time.
+        """
+        return min(self.left(), max(LONG_ENOUGH, self.left() / 2))
+
 
 def retrying(budget: Budget) -> dict[str, Any]:
     """Return what tenacity's ``Retrying`` and ``AsyncRetrying`` both take, for a call that returns a verdict.
 
     Full jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/), or as long as
-    PagerDuty asks for and a little more, so that a thousand workers do not come back in the same instant.
-    The last verdict is returned, whatever it is.
+    PagerDuty asks for and a little more, so that a thousand workers do not come back in the same instant. A
+    wait of our own is made shorter where it would use the budget up. The last verdict is returned, whatever
+    it is.
     """
     backoff = tenacity.wait_random_exponential(multiplier=FIRST_WAIT, max=LONGEST_WAIT)
+    worth_a_start = min(SHORTEST_ATTEMPT, 0.1 * budget.seconds)
+    # A wait that was made shorter leaves half as much again, so that the moments until the attempt are there.
+    last_start = 1.5 * worth_a_start
 
     def wait(state: tenacity.RetryCallState) -> float:
         verdict = state.outcome.result() if state.outcome else None
         after = verdict.after if isinstance(verdict, Retry) else None
         if not after:  # also where 0 was asked for, which would be as many tries as the network carries
-            return backoff(state)
+            return min(backoff(state), max(0.0, budget.left() - last_start))
         return after + random.uniform(0, min(1.0, 0.1 * after))  # noqa: S311 (no secret)
 
     def stop(state: tenacity.RetryCallState) -> bool:
-        return state.upcoming_sleep + SHORTEST_ATTEMPT > budget.left()
+        left = budget.left()
+        return left <= last_start + 1e-6 or state.upcoming_sleep + worth_a_start > left
 
     def last_verdict(state: tenacity.RetryCallState) -> Verdict:
         assert state.outcome is not None  # it stops after an attempt, never before

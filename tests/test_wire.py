@@ -3,6 +3,8 @@
 import asyncio
 import json
 import logging
+import os
+import signal
 import socket
 import ssl
 import threading
@@ -35,6 +37,7 @@ class WireServer:
         self.requests = []
         self.connections = 0
         self.ended = threading.Event()
+        self.served = threading.Event()
         self._tls = tls
         self._lock = threading.Lock()
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -64,6 +67,7 @@ class WireServer:
                         act = self.script.pop(0) if len(self.script) > 1 else self.script[0]
                     if not act(connection, self):
                         return
+        self.served.set()
 
     def _read(self, stream):
         first = stream.readline().decode().split()
@@ -222,6 +226,55 @@ def test_a_resolver_that_never_answers_costs_the_budget_and_no_more(events_hook,
     assert seconds < BUDGET_AND_OVERSHOOT
 
 
+def test_a_resolver_that_falls_silent_later_is_no_different(wire, silent_resolver, monkeypatch):
+    """It hangs when the second connection is made, in the same loop."""
+    monkeypatch.setattr("airflow_provider_pagerduty.hooks.async_sender.route_to", lambda url: no_route())
+
+    def accept_and_hang_up(connection, server):
+        accept(connection, server)
+        return False
+
+    server = wire(accept_and_hang_up)
+    silent_resolver.set()
+
+    async def run():
+        async with AsyncSender(f"http://pagerduty.test:{server.port}") as sender:
+            first, _, _ = await sender.post_event("/v2/enqueue", b"{}", BUDGET)
+            silent_resolver.clear()
+            second, _, _ = await sender.post_event("/v2/enqueue", b"{}", BUDGET)
+            return first, second
+
+    (first, second), seconds = timed(lambda: asyncio.run(run()))
+    assert isinstance(first, delivery.Delivered)
+    assert isinstance(second, delivery.Retry)
+    assert seconds < BUDGET_AND_OVERSHOOT + 0.5
+
+
+def test_an_interrupted_attempt_sends_nothing_afterwards(wire, silent_resolver, monkeypatch):
+    """Airflow's task timeout raises in the main thread, from a signal."""
+    server = wire(accept)
+    monkeypatch.setattr("airflow_provider_pagerduty.hooks.sender.route_to", lambda url: no_route())
+    before = set(attempts_under_way())
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGUSR1, interrupt)
+    alarm = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGUSR1))
+    alarm.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            Sender(f"http://pagerduty.test:{server.port}").post_event("/v2/enqueue", b"{}", 10)
+    finally:
+        alarm.join()
+        signal.signal(signal.SIGUSR1, previous)
+    attempts = set(attempts_under_way()) - before
+    silent_resolver.set()
+    end(attempts)
+    assert server.served.wait(10)
+    assert server.requests == []
+
+
 def test_nothing_is_sent_once_the_caller_was_told_that_it_failed(wire, silent_resolver, monkeypatch):
     server = wire(accept)
     monkeypatch.setattr("airflow_provider_pagerduty.hooks.sender.route_to", lambda url: no_route())
@@ -233,7 +286,8 @@ def test_nothing_is_sent_once_the_caller_was_told_that_it_failed(wire, silent_re
     assert attempts, "the attempt is still looking up the name"
     silent_resolver.set()
     end(attempts)
-    assert server.connections == 1, "it went as far as to connect"
+    # The attempt went as far as to connect; that its end came without a request is seen once it was served.
+    assert server.served.wait(10)
     assert server.requests == []
 
 
@@ -270,6 +324,42 @@ def test_a_retry_carries_the_same_dedup_key_so_that_it_opens_no_second_alert(wir
     keys = {json.loads(request["body"])["dedup_key"] for request in server.requests}
     assert len(server.requests) == 3
     assert len(keys) == 1
+
+
+def test_a_silent_connection_leaves_time_for_another_one(wire, events_hook):
+    server = wire(silence, accept)
+    result, seconds = timed(lambda: events_hook(server.url, budget=4).create_event("boom", "error"))
+    assert result["dedup_key"] == "from-the-server"
+    assert 2 <= seconds < 4
+    assert len({json.loads(request["body"])["dedup_key"] for request in server.requests}) == 1
+
+
+def test_a_short_outage_is_waited_out_to_the_end_of_the_budget(wire, post):
+    for _ in range(20):
+        server = wire(answer(503, b"down"))
+        clock = Clock()
+        _, _, seconds = post(server.url, 10, clock)
+        assert 9 <= seconds <= 10
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("HTTPS_PROXY", "foo://127.0.0.1:1"),
+        ("HTTPS_PROXY", "http://127.0.0.1:99999"),
+        ("HTTPS_PROXY", "http://[bad"),
+    ],
+)
+def test_a_proxy_that_cannot_be_one_is_a_delivery_failure_too(events_hook, monkeypatch, variable, value):
+    monkeypatch.setenv(variable, value)
+    result, seconds = timed(lambda: events_hook("https://pagerduty.example").create_event("boom", "error"))
+    assert isinstance(result, DeliveryFailed)
+    assert seconds < BUDGET_AND_OVERSHOOT
+
+
+def test_the_last_cause_of_a_timeout_says_so(wire, events_hook):
+    result, _ = timed(lambda: events_hook(wire(silence).url).create_event("boom", "error"))
+    assert "no answer within 1.0 s" in result.last_cause
 
 
 class Clock:
@@ -370,7 +460,13 @@ def test_of_an_enormous_answer_only_the_start_is_read(wire, post):
     server = wire(answer(500, b"x" * 5_000_000))
     verdict, _, _ = post(server.url, 5, Clock())
     assert isinstance(verdict, delivery.Retry)
-    assert len(verdict.cause) < MAX_ANSWER
+    assert len(verdict.cause) < MAX_ANSWER + 200
+
+
+def test_of_a_long_answer_an_error_shows_the_start(wire, events_hook):
+    with pytest.raises(EventRejected) as caught:
+        events_hook(wire(answer(400, b"x" * 50_000)).url).create_event("boom", "error")
+    assert len(str(caught.value)) < 1_000
 
 
 @pytest.mark.parametrize(
@@ -380,9 +476,11 @@ def test_of_an_enormous_answer_only_the_start_is_read(wire, post):
         answer(400, f"no such key: {KEY}".encode()),
         answer(500, f"crashed on {KEY}".encode()),
         answer(404, f"nothing for {KEY}".encode()),
+        answer(400, b"x" * 485 + KEY.encode()),
+        answer(400, b"x" * 570 + KEY.encode()),
         hang_up,
     ],
-    ids=["json", "text", "500", "404", "hang up"],
+    ids=["json", "text", "500", "404", "at a cut", "at another cut", "hang up"],
 )
 def test_no_error_or_log_line_shows_the_key(wire, events_hook, behaviour, caplog):
     caplog.set_level(logging.DEBUG)
@@ -390,7 +488,7 @@ def test_no_error_or_log_line_shows_the_key(wire, events_hook, behaviour, caplog
     with pytest.raises((DeliveryFailed, EventRejected)) as caught:
         hook.create_event("boom", "error", custom_details={"n": float("nan")})
     shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value) + repr(hook) + caplog.text
-    assert KEY not in shown
+    assert KEY[:8] not in shown
 
 
 def test_a_netrc_file_does_not_replace_the_credentials(wire, events_hook, tmp_path, monkeypatch):

@@ -10,8 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
 import certifi
 import httpx
@@ -19,7 +18,7 @@ import tenacity
 
 from airflow_provider_pagerduty import delivery
 from airflow_provider_pagerduty.hooks.endpoint import route_to
-from airflow_provider_pagerduty.hooks.sender import CONNECT_TIMEOUT, EVENT_HEADERS, MAX_ANSWER
+from airflow_provider_pagerduty.hooks.sender import CONNECT_TIMEOUT, EVENT_HEADERS, MAX_ANSWER, AttemptTimeout
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -49,7 +48,6 @@ class AsyncSender:
         self._sleep = sleep
         self._route = route_to(base_url)
         self._client: httpx.AsyncClient | None = None
-        self._name_is_known = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -71,27 +69,24 @@ class AsyncSender:
 
         async def attempt() -> Verdict:
             try:
-                return delivery.judge(await self._post(url, body, budget.left()), url)
-            except (httpx.HTTPError, asyncio.TimeoutError, OSError) as failure:
-                self._name_is_known = False
+                answer = await self._post(url, body, budget.for_one_attempt())
+            except Exception as failure:  # httpx passes on what its parts raise
                 return delivery.judge_failure(failure, url)
+            return delivery.judge(answer, url)
 
         policy = tenacity.AsyncRetrying(sleep=self._sleep, **delivery.retrying(budget))
         verdict: Verdict = await policy(attempt)
         return verdict, policy.statistics["attempt_number"], budget.spent()
 
     async def _post(self, url: str, body: bytes, seconds: float) -> Answer:
-        started = self._clock()
-        if not self._name_is_known:
-            await _look_up(self._route.proxy or url, seconds)
-            self._name_is_known = True
-        left = max(0.0, seconds - (self._clock() - started))
         answers: list[Answer] = []
         try:
-            await asyncio.wait_for(self._exchange(url, body, left, answers), left)
-        except (httpx.HTTPError, asyncio.TimeoutError):
+            await asyncio.wait_for(self._exchange(url, body, seconds, answers), seconds)
+        except (httpx.HTTPError, asyncio.TimeoutError) as failure:
             # A status without its whole body is an answer too: at 202 PagerDuty has the event.
             if not answers:
+                if isinstance(failure, (httpx.TimeoutException, asyncio.TimeoutError)):
+                    raise AttemptTimeout(f"no answer within {seconds:.1f} s") from None
                 raise
         return answers[-1]
 
@@ -99,14 +94,16 @@ class AsyncSender:
         if self._client is None:
             self._client = httpx.AsyncClient(
                 proxy=self._route.proxy,
-                verify=_trust(self._route.verify),
+                verify=trust(self._route.verify),
                 trust_env=False,
                 follow_redirects=False,
             )
         timeout = httpx.Timeout(seconds, connect=min(CONNECT_TIMEOUT, seconds))
-        async with self._client.stream(
-            "POST", url, content=body, headers=EVENT_HEADERS, timeout=timeout
-        ) as response:
+        request = self._client.build_request(
+            "POST", url, content=body, headers=EVENT_HEADERS, timeout=timeout, extensions={"trace": _trace}
+        )
+        response = await self._client.send(request, stream=True)
+        try:
             answers.append(delivery.Answer(response.status_code, response.headers))
             start = b""
             async for chunk in response.aiter_bytes():
@@ -114,9 +111,11 @@ class AsyncSender:
                 if len(start) >= MAX_ANSWER:
                     break
             answers.append(delivery.Answer(response.status_code, response.headers, start[:MAX_ANSWER]))
+        finally:
+            await response.aclose()
 
 
-def _trust(verify: str | bool) -> ssl.SSLContext:
+def trust(verify: str | bool) -> ssl.SSLContext:
     """Return a context that trusts what requests would: a file or folder of authorities, else certifi's."""
     if isinstance(verify, str):
         is_folder = Path(verify).is_dir()
@@ -126,16 +125,19 @@ def _trust(verify: str | bool) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=certifi.where())
 
 
-async def _look_up(url: str, seconds: float) -> None:
-    """Wait until a URL's name can be looked up, but no longer than ``seconds``.
+async def _trace(event: str, info: dict[str, Any]) -> None:
+    """Look a host up before httpx does, at each new connection. https://www.encode.io/httpcore/extensions/#trace."""
+    if event == "connection.connect_tcp.started":
+        await _look_up(info["host"], info["port"])
+
+
+async def _look_up(host: str, port: int) -> None:
+    """Wait until a name can be looked up.
 
     httpx asks in the event loop's thread pool, which a resolver that never answers would fill, and which
     ``asyncio.run`` waits for at its end. A daemon thread is waited for by nobody. What the look-up says does
     not matter here: httpx meets the same answer, and reports it.
-
-    :raises asyncio.TimeoutError: if there was no answer in time.
     """
-    parts = urlsplit(url)
     loop = asyncio.get_running_loop()
     answered = loop.create_future()
 
@@ -144,10 +146,10 @@ async def _look_up(url: str, seconds: float) -> None:
             answered.set_result(None)
 
     def ask() -> None:
-        with suppress(OSError, UnicodeError):
-            socket.getaddrinfo(parts.hostname, parts.port or parts.scheme, type=socket.SOCK_STREAM)
+        with suppress(Exception):
+            socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         with suppress(RuntimeError):  # the loop was closed meanwhile
             loop.call_soon_threadsafe(settle)
 
     threading.Thread(target=ask, name="pagerduty-look-up", daemon=True).start()
-    await asyncio.wait_for(answered, seconds)
+    await answered

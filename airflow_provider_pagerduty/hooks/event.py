@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 ALERT_PATH = "/v2/enqueue"
 CHANGE_PATH = "/v2/change/enqueue"
+#: Characters of an answer that an error shows.
+MAX_SHOWN = 600
 
 
 class Event:
@@ -44,13 +46,16 @@ class Event:
         from airflow_provider_pagerduty.exceptions import DeliveryFailed, EventRejected
 
         if isinstance(verdict, delivery.Delivered):
-            return {"status": "success", **self._answer, **verdict.response}
+            given = {name: value for name, value in verdict.response.items() if value is not None}
+            return {"status": "success", **self._answer, **given}
         if isinstance(verdict, delivery.Rejected):
             raise EventRejected([self._without_key(error) for error in verdict.errors])
         raise DeliveryFailed(self._without_key(verdict.cause), attempts, seconds)
 
     def _without_key(self, text: str) -> str:
-        return text.replace(self._key, "***")
+        # In this order: half a key would not be found.
+        whole = text.replace(self._key, "***")
+        return whole if len(whole) <= MAX_SHOWN else f"{whole[: MAX_SHOWN - 1]}…"
 
 
 def one_connection(pagerduty_events_conn_id: str | None, pagerduty_conn_id: str | None) -> str | None:

@@ -69,9 +69,10 @@ class Sender:
 
         def attempt() -> Verdict:
             try:
-                return delivery.judge(self.request("POST", path, EVENT_HEADERS, body, budget.left()), url)
-            except (OSError, HTTPError, AttemptTimeout) as failure:
+                answer = self.request("POST", path, EVENT_HEADERS, body, budget.for_one_attempt())
+            except Exception as failure:  # requests passes on what urllib3 and codecs raise
                 return delivery.judge_failure(failure, url)
+            return delivery.judge(answer, url)
 
         policy = tenacity.Retrying(sleep=self._sleep, **delivery.retrying(budget))
         verdict = policy(attempt)
@@ -117,7 +118,11 @@ class _Attempt:
         except RuntimeError:  # Python starts no thread while it shuts down
             self._work()
         else:
-            thread.join(self._seconds)
+            try:
+                thread.join(self._seconds)
+            except BaseException:  # Airflow's task timeout, or Ctrl-C
+                self._cut_off()
+                raise
         if thread.is_alive():
             self._cut_off()
         # A status without its whole body is an answer too: at 202 PagerDuty has the event.
