@@ -61,6 +61,7 @@ class TestEndpoint:
             ({"host": "http://127.0.0.1:8765"}, "http://127.0.0.1:8765"),
             ({"host": "http://127.9.9.9"}, "http://127.9.9.9"),
             ({"host": "http://[::1]:8765"}, "http://[::1]:8765"),
+            ({"host": "http://[0:0:0:0:0:0:0:1]:8765"}, "http://[0:0:0:0:0:0:0:1]:8765"),
             ({"host": "http://LOCALHOST:8765"}, "http://LOCALHOST:8765"),
         ],
     )
@@ -102,6 +103,10 @@ class TestEndpoint:
     @pytest.mark.parametrize(
         "host",
         [
+            "https://a..b.example",
+            "https://*",
+            "https://a b",
+            "nonsense url",
             "ftp://example.com",
             "https://",
             "https://example.com/?a=b",
@@ -113,6 +118,11 @@ class TestEndpoint:
     def test_what_is_no_base_url_is_refused(self, read, host):
         with pytest.raises(ValueError, match="Connection 'pd': host"):
             read(host=host)
+
+    def test_what_stands_behind_a_question_mark_is_not_shown(self, read):
+        with pytest.raises(ValueError, match="leave out") as caught:
+            read(host="https://example.com/?token=hunter2")
+        assert "hunter2" not in str(caught.value)
 
     @given(st.text(max_size=40))
     @settings(max_examples=300)
@@ -191,6 +201,10 @@ class TestCredentials:
         settings = read(password="a-secret-token", extra={"routing_key": KEY})
         assert KEY not in repr(settings)
         assert "a-secret-token" not in repr(settings)
+
+    def test_a_key_with_white_space_around_it_is_masked_as_it_is_used(self, read):
+        read(password="anothermaskedkey0000000000000000\n")
+        assert redact("key=anothermaskedkey0000000000000000") == "key=***"
 
     def test_all_of_them_are_masked_in_logs_from_then_on(self, read):
         read(password="the-masked-token", extra={"routing_key": "themaskedroutingkey0000000000000"})

@@ -78,10 +78,11 @@ def read_settings(connection: Connection) -> Settings:
     name = f"Connection {connection.conn_id!r}"
     # The form writes the second name, which Airflow redacts; the first is the published one.
     routing_key = given(extra.get("routing_key_secret")) or given(extra.get("routing_key"))
-    for secret in (connection.password, routing_key):
-        mask(secret)
+    secret = given(connection.password)
+    for each in (secret, routing_key):
+        mask(each)
     return Settings(
-        secret=given(connection.password),
+        secret=secret,
         routing_key=routing_key,
         from_email=_from_email(extra.get("from_email"), name),
         endpoint=_endpoint(connection, extra.get("region"), name),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -65,7 +66,9 @@ def of_base_url(url: str, field: str, port: int | None = None) -> Endpoint:
     if parts.scheme not in ("http", "https") or not host:
         raise ValueError(f"{field} must begin with https:// and name a host; got {url!r}.")
     if parts.query or parts.fragment:
-        raise ValueError(f"{field} must end with its path, without ? and #; got {url!r}.")
+        raise ValueError(f"{field} must end with its path: leave out the ? or #, and all behind it.")
+    if not _is_host(host):
+        raise ValueError(f"{field} must name a host that can be one; got {host!r}.")
     if parts.scheme == "http" and not is_loopback(host):
         raise ValueError(
             f"{field} is plain http to another machine, which would show the key to the network; "
@@ -77,6 +80,18 @@ def of_base_url(url: str, field: str, port: int | None = None) -> Endpoint:
     return Endpoint(base, base)
 
 
+def _is_host(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        try:
+            name = host.encode("idna").decode()
+        except UnicodeError:  # an empty label, as in a..b, or one that is too long
+            return False
+        return re.fullmatch(r"[A-Za-z0-9._-]+", name) is not None
+    return True
+
+
 def is_loopback(host: str) -> bool:
     """Say whether a host is this machine by its very name: no look-up is asked, none could be trusted."""
     if host == "localhost":
@@ -85,7 +100,7 @@ def is_loopback(host: str) -> bool:
         address = ipaddress.ip_address(host)
     except ValueError:
         return False
-    return (address.version == 4 and address.is_loopback) or host == "::1"
+    return address.is_loopback if address.version == 4 else address == ipaddress.ip_address("::1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from airflow_provider_pagerduty.delivery import Answer, Budget, judge_failure
 from airflow_provider_pagerduty.hooks.endpoint import REGIONS, Endpoint
-from airflow_provider_pagerduty.hooks.sender import USER_AGENT, AttemptTimeout, Sender
+from airflow_provider_pagerduty.hooks.sender import USER_AGENT, Sender
 
 
 def check_token(token: str, endpoint: Endpoint, seconds: float) -> tuple[bool, str]:
@@ -26,7 +26,7 @@ def check_token(token: str, endpoint: Endpoint, seconds: float) -> tuple[bool, s
             return True, f"PagerDuty at {endpoint.rest} takes this token: {_whose(token, endpoint, budget)}."
         if answer.status == 401:
             return False, _why_refused(token, endpoint, budget)
-    except (OSError, AttemptTimeout) as failure:
+    except Exception as failure:  # whatever it is, the page is to show it
         return False, f"PagerDuty could not be reached: {judge_failure(failure, endpoint.rest).cause}"
     if answer.status == 429:
         return False, f"PagerDuty at {endpoint.rest} answers 429: too many requests with this token, try later."
@@ -57,7 +57,7 @@ def _why_refused(token: str, endpoint: Endpoint, budget: Budget) -> str:
                     f"The token is right, the region is not: it belongs to the region {region!r} and is "
                     f"refused by {endpoint.region!r}. Set the connection's region to {region}."
                 )
-        except (OSError, AttemptTimeout):
+        except Exception:  # noqa: S110
             pass  # only the answer of the region that was asked for counts then
     return (
         f"PagerDuty at {endpoint.rest} refuses this token (HTTP 401): it is wrong, expired or was deleted. "
