@@ -91,7 +91,7 @@ def prepare_event_data(
     elif action != "trigger":
         raise ValueError(
             f"The dedup_key property is required for {action_key_name}={action} events, and it must be a "
-            f"string: give the dedup_key of the alert to {action}."
+            f"string. Give the dedup_key of the alert to {action}."
         )
     if images is not None:
         data["images"] = _items("images", images, "src", "https://", mended)
@@ -131,7 +131,11 @@ def prepare_change_event_data(
 def _finish(data: dict[str, Any], details: Any, mended: list[str]) -> dict[str, Any]:
     if details is not None:
         converted: list[str] = []
-        data["payload"]["custom_details"] = to_jsonable(details, converted)
+        jsonable = to_jsonable(details, converted)
+        if isinstance(jsonable, (bool, int, float)):  # alone, PagerDuty takes no such thing
+            converted.append(type(jsonable).__name__)
+            jsonable = encode(jsonable).decode()
+        data["payload"]["custom_details"] = jsonable
         if converted:
             mended.append(f"custom_details: made JSON of {', '.join(sorted(set(converted)))}")
     _fit(data, mended)
@@ -188,7 +192,7 @@ def _dedup_key(value: Any, mended: list[str]) -> str:
 
 #: ISO 8601 with a date, a time and (optionally) a zone, in the spellings that PagerDuty's examples use.
 _ISO_8601 = re.compile(
-    r"(?P<date>\d{4}-\d{2}-\d{2})[Tt ](?P<time>\d{2}:\d{2}(:\d{2})?)([.,]\d{1,9})?"
+    r"(?P<date>\d{4}-\d{2}-\d{2})[Tt ](?P<time>\d{2}:\d{2}(:\d{2})?)(?P<fraction>[.,]\d{1,9})?"
     r"(?P<zone>[Zz]|[+-]([01]\d|2[0-3])(:?[0-5]\d)?)?",
     re.ASCII,
 )
@@ -201,7 +205,10 @@ def _timestamp(value: Any) -> str:
             f"timestamp must be a datetime or ISO 8601 text such as '2026-08-01T09:30:00+00:00', "
             f"got {_shown(value)}."
         )
-    return match.group() if match["zone"] else f"{match.group()}+00:00"
+    zone = match["zone"] or "+00:00"
+    if len(zone) == len("+02"):
+        zone = f"{zone}:00"
+    return f"{match['date']}T{match['time']}{(match['fraction'] or '').replace(',', '.')}{zone.upper()}"
 
 
 def _isoformat(value: Any) -> str:
@@ -238,7 +245,7 @@ def _items(field: str, items: Any, required: str, prefix: str, mended: list[str]
     for index, item in enumerate(listed):
         given = _dictionary(item)
         address = to_text(given[required]).strip() if is_text(given.get(required)) else ""
-        if not address or not address.lower().startswith(prefix):
+        if not address.removeprefix(prefix) or not address.lower().startswith(prefix):
             what = f"an address that begins with {prefix}" if prefix else "an address"
             raise ValueError(
                 f"{field}[{index}] must be a dictionary with {what} under {required!r}, got {_shown(item)}."
@@ -278,7 +285,7 @@ def _fit(data: dict[str, Any], mended: list[str]) -> None:
     elif isinstance(details, str):
         payload["custom_details"] = _cut(details, room)
     else:
-        payload["custom_details"] = {LEFT_OUT: f"custom_details, a list of {_bytes(len(encode(details)))}"}
+        payload["custom_details"] = _fit_list(details, room)
     mended.append(f"custom_details: left out the largest, as the body had {_bytes(size)} of {MAX_BODY} allowed")
 
 
@@ -309,6 +316,20 @@ def _fit_details(details: dict[str, Any], room: int) -> dict[str, Any]:
     shown = notes[:20] + ([f"and {len(notes) - 20} more"] if len(notes) > 20 else [])
     kept[LEFT_OUT if LEFT_OUT not in kept else f"{LEFT_OUT} by size"] = _cut(", ".join(shown), note_room - 100)
     return kept
+
+
+def _fit_list(details: list[Any], room: int) -> list[Any]:
+    """Leave the largest items out until the others fit into ``room`` bytes; the last one says how many."""
+    sizes = [len(encode(item)) + len(b",") for item in details]
+    left_out: set[int] = set()
+    over = sum(sizes) + 200 - room
+    for index in sorted(range(len(sizes)), key=lambda index: sizes[index], reverse=True):
+        if over <= 0:
+            break
+        left_out.add(index)
+        over -= sizes[index]
+    kept = [item for index, item in enumerate(details) if index not in left_out]
+    return [*kept, {LEFT_OUT: f"the largest {len(left_out)} of {len(details)} items"}]
 
 
 def _cut(text: str, room: int) -> str:

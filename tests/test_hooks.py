@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import json
 import subprocess
 import sys
 from itertools import pairwise
@@ -290,6 +291,21 @@ class TestSending:
             call("create_change_event", "deployed", timestamp="yesterday")
         assert sandbox.pagerduty.events == sandbox.pagerduty.changes == []
 
+    @pytest.mark.parametrize("details", [5, True, 1.5, [1, 2]])
+    def test_details_of_any_type_arrive(self, call, sandbox, details):
+        call("create_event", "boom", "error", custom_details=details)
+        (event,) = sandbox.pagerduty.events
+        expected = details if isinstance(details, list) else json.dumps(details)
+        assert event.body["payload"]["custom_details"] == expected
+
+    @pytest.mark.parametrize(
+        "timestamp",
+        ["2024-01-01T00:00:00z", "2024-01-01t00:00:00,5Z", "2024-01-01 00:00+02", "2024-01-01T00:00"],
+    )
+    def test_any_spelling_of_a_timestamp_arrives(self, call, sandbox, timestamp):
+        call("create_change_event", "deployed", timestamp=timestamp)
+        assert sandbox.pagerduty.changes[0].body["payload"]["timestamp"].startswith("2024-01-01T00:00")
+
     def test_details_that_are_a_string_are_sent_as_they_are(self, call, sandbox):
         call("create_event", "boom", "error", custom_details="free text")
         assert sandbox.pagerduty.events[0].body["payload"]["custom_details"] == "free text"
@@ -364,6 +380,11 @@ class TestWithRequestsMock:
         assert sent["routing_key"] == KEY
         assert sent["dedup_key"]
 
+    def test_an_answer_without_a_dedup_key_leaves_ours(self, requests_mock):
+        answer = {"status": "success", "dedup_key": None}
+        requests_mock.post("https://events.pagerduty.com/v2/enqueue", status_code=202, json=answer)
+        assert PagerdutyEventsHook(KEY).send_event("boom", "error", dedup_key="ours") == "ours"
+
     def test_a_change(self, requests_mock):
         requests_mock.post("https://events.pagerduty.com/v2/change/enqueue", json={"id": "change_event_id"})
         assert PagerdutyEventsHook(KEY).create_change_event("deployed")["id"] == "change_event_id"
@@ -420,6 +441,13 @@ class TestConnectionTest:
         worked, message = PagerdutyHook(TOKEN).test_connection()
         assert not worked
         assert "Set the connection's region to eu" in message
+
+    @pytest.mark.parametrize("address", ["https://xn--.com", "https://no-such-host.invalid"])
+    def test_an_address_that_leads_nowhere_is_answered_and_not_raised(self, configure, address):
+        configure(base_url=address, send_timeout=2)
+        worked, message = PagerdutyHook(TOKEN).test_connection()
+        assert not worked
+        assert message.startswith("PagerDuty could not be reached")
 
     def test_behind_a_base_url_no_other_region_is_asked(self, configure, requests_mock):
         configure(base_url="https://proxy.example.com")
@@ -520,6 +548,19 @@ class TestClient:
         assert isinstance(client, pagerduty.RestApiV2Client)
         assert client.url == "https://api.eu.pagerduty.com"
         assert client.retry[429] == 4
+
+    def test_a_refused_token_shows_no_part_of_itself_and_the_loopback_no_proxy(self, monkeypatch):
+        import pagerduty
+
+        monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+        monkeypatch.setenv("AIRFLOW__PAGERDUTY__BASE_URL", "https://localhost:8443")
+        client = PagerdutyHook(TOKEN).client()
+        assert isinstance(client, pagerduty.RestApiV2Client)
+        assert client.trunc_key == "hidden"
+        assert (
+            "Proxy"
+            not in type(client._transport_for_url(client.base_url.copy_with(host="localhost"))._pool).__name__
+        )
 
     def test_without_the_package_the_error_names_the_extra(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "pagerduty", None)

@@ -432,9 +432,9 @@ class TestSize:
         assert kept["left out"].startswith("01000 xxx")  # the first of the largest, by a digit
         assert kept["left out"].endswith(f"and {gone - 20} more")
 
-    def test_a_list_that_is_too_large_is_replaced_by_a_note(self):
-        data, _ = mended(custom_details=["x" * 600_000])
-        assert data["payload"]["custom_details"] == {"left out": "custom_details, a list of 600004 bytes"}
+    def test_of_a_list_that_is_too_large_the_largest_items_are_left_out(self):
+        data, _ = mended(custom_details=["first", "x" * 600_000, "last"])
+        assert data["payload"]["custom_details"] == ["first", "last", {"left out": "the largest 1 of 3 items"}]
 
     def test_a_detail_of_the_notes_name_keeps_its_place(self):
         data, _ = mended(custom_details={"left out": "mine", "dump": ["x" * 600_000]})

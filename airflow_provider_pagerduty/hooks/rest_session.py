@@ -76,8 +76,26 @@ def pagerduty_client(token: str, endpoint: Endpoint, from_email: str | None) -> 
             "PagerdutyHook.client() needs the package 'pagerduty': "
             "pip install 'airflow-provider-pagerduty[pagerduty]'. get_session() works without it."
         ) from missing
-    client = pagerduty.RestApiV2Client(token, default_from=from_email)
-    client.url = endpoint.rest
+    from airflow_provider_pagerduty.hooks.async_sender import trust
+
+    class Client(pagerduty.RestApiV2Client):  # type: ignore[misc, unused-ignore]
+        """PagerDuty's client, less one of its surprises."""
+
+        @property
+        def trunc_key(self) -> str:
+            """What a 401's message shows of the token: nothing."""
+            return "hidden"
+
+    route = route_to(endpoint.rest)
+    # The route says it all here too: no proxy to the loopback.
+    client = Client(
+        token,
+        default_from=from_email,
+        base_url=endpoint.rest,
+        trust_env=False,
+        proxy=route.proxy,
+        verify=trust(route.verify),
+    )
     client.retry[429] = RATE_LIMIT_RETRIES
     client.sleep_timer = FIRST_WAIT
     client.sleep_timer_base = WAIT_FACTOR  # type: ignore[assignment, unused-ignore]
