@@ -118,6 +118,27 @@ def test_an_event_loop_can_notify_too(connections):
     assert connections.pagerduty.events[0].body["dedup_key"] == "k"
 
 
+def test_templates_that_are_rendered_to_numbers_are_sent_as_text(connections):
+    native = DAG("a_dag", schedule=None, render_template_as_native_obj=True)
+    PagerdutyNotifier(
+        summary="{{ n }}",
+        severity="error",
+        dedup_key="{{ n }}",
+        group="{{ n }}",
+        custom_details={"n": "{{ n }}"},
+    )(context(dag=native, n=12))
+    (event,) = connections.pagerduty.events
+    assert event.body["dedup_key"] == "12"
+    assert event.body["payload"]["summary"] == event.body["payload"]["group"] == "12"
+    assert event.body["payload"]["custom_details"] == {"n": 12}
+
+
+def test_a_context_may_be_handed_in_on_every_airflow(connections):
+    notifier = PagerdutyNotifier(summary="boom", severity="error", context={})
+    notifier(context())
+    assert len(connections.pagerduty.events) == 1
+
+
 @pytest.mark.skipif(IS_AIRFLOW_2, reason="Airflow 2 awaits no notifier")
 def test_awaiting_a_notifier_renders_and_sends(connections):
     notifier = PagerdutyNotifier(summary="{{ word }}", severity="error", context={"word": "rendered"})

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     )
 
 
+#: Airflow 3.1 and later hand the context in where they await a notifier.
+_TAKES_CONTEXT = "context" in BaseNotifier.__init__.__code__.co_varnames
+#: Of the templates, those that PagerDuty wants as text; with native rendering they may be anything.
+_TEXTS = ("summary", "severity", "source", "action", "dedup_key", "group", "component", "class_type")
+
+
 class PagerdutyNotifier(BaseNotifier):  # type: ignore[misc, unused-ignore]
     """Sends an event when Airflow calls it back.
 
@@ -73,7 +79,8 @@ class PagerdutyNotifier(BaseNotifier):  # type: ignore[misc, unused-ignore]
         integration_key: str | None = None,
         **kwargs: Any,
     ) -> None:
-        # Airflow 3.1 and later hand in the context; earlier ones take no argument.
+        if not _TAKES_CONTEXT:
+            kwargs.pop("context", None)
         super().__init__(**kwargs)
         self.summary = summary
         self.severity = severity
@@ -115,9 +122,10 @@ class PagerdutyNotifier(BaseNotifier):  # type: ignore[misc, unused-ignore]
         return PagerdutyEventsAsyncHook(self.integration_key, self.pagerduty_events_conn_id)
 
     def _event(self) -> dict[str, Any]:
-        return {
+        event = {
             field: getattr(self, field) for field in self.template_fields if field != "pagerduty_events_conn_id"
         }
+        return event | {field: str(event[field]) for field in _TEXTS if event[field] is not None}
 
     def notify(self, context: Any) -> None:
         """Send the event."""
