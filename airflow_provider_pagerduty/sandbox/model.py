@@ -49,6 +49,7 @@ class Event:
     dedup_key: str
     body: dict[str, Any]
     alert: Alert | None = None
+    integration_id: str | None = None
 
 
 @dataclass(slots=True)
@@ -76,6 +77,7 @@ class Note:
     content: str
     user_id: str
     created_at: datetime
+    updated_at: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -119,6 +121,7 @@ class Incident:
     priority_id: str | None = None
     conference_bridge: dict[str, Any] | None = None
     assigned_to: list[tuple[str, datetime]] = field(default_factory=list)
+    directly_assigned: bool = False
     acknowledged_by: list[tuple[dict[str, str], datetime]] = field(default_factory=list)
     snoozed_until: datetime | None = None
     merged_into: Incident | None = field(default=None, repr=False)
@@ -149,6 +152,7 @@ class Change:
     received_at: datetime
     service: Service
     body: dict[str, Any]
+    integration_id: str | None = None
 
 
 @dataclass(slots=True)
