@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import json
+import shlex
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from airflow_provider_pagerduty.sandbox.server import RunningSandbox
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -13,13 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     sandbox = commands.add_parser("sandbox", help="run a PagerDuty on this machine, to try alerts against")
-    sandbox.add_argument("--port", type=int, default=8765, help="port on the loopback (default: %(default)s)")
-    sandbox.add_argument(
-        "--rate-limit",
-        type=int,
-        metavar="N",
-        help="answer 429 after N events a minute and key",
-    )
+    _add_sandbox_options(sandbox)
     sandbox.set_defaults(run=_sandbox)
 
     demo = commands.add_parser("demo", help="watch a failing task page the sandbox, in a real Airflow 3")
@@ -34,6 +36,38 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
+def _add_sandbox_options(sandbox: argparse.ArgumentParser) -> None:
+    add = sandbox.add_argument
+    add("--port", type=int, default=8765, help="port to listen on; 0 for any (default: %(default)s)")
+    add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine alone)")
+    add("--name", action="append", default=[], help="another name under which it is asked for; repeatable")
+    add("--tls", action="store_true", help="speak https, with a certificate of its own authority")
+    add(
+        "--db",
+        metavar="FILE",
+        type=Path,
+        help="keep everything in FILE, and go on from there (default: memory)",
+    )
+    add("--seed", action="store_true", help="start with some incidents to look at, if there is nothing yet")
+    add("--strict", action="store_true", help="take only the integration keys and tokens that are declared")
+    add("--key", action="append", default=[], help="declare an integration key; repeatable")
+    add("--account-token", metavar="TOKEN", action="append", default=[], help="declare one; repeatable")
+    add("--user-token", metavar="TOKEN", help="token of the user on call (default: one is made and printed)")
+    add(
+        "--control-token",
+        metavar="TOKEN",
+        help="what page and control demand (default: with --host, one is made)",
+    )
+    add(
+        "--rate-limit",
+        type=int,
+        metavar="N",
+        nargs="?",
+        const=120,
+        help="answer 429 after N events a minute and key (120 where no N is given, as PagerDuty does)",
+    )
+
+
 def _fail(message: str) -> int:
     print(f"airflow-pagerduty: {message}", file=sys.stderr)
     return 1
@@ -44,28 +78,74 @@ def _needs_sandbox(missing: ImportError) -> int:
 
 
 def _sandbox(arguments: argparse.Namespace) -> int:
+    problem = _problem_in(arguments)
+    if problem:
+        return _fail(problem)
     try:
-        from airflow_provider_pagerduty.sandbox.server import serve
+        from airflow_provider_pagerduty.sandbox import server
     except ImportError as missing:
         return _needs_sandbox(missing)
 
-    def announce(url: str) -> None:
-        print(f"PagerDuty sandbox at {url} (Ctrl-C ends it). Let Airflow page it:")
-        print(
-            '  export AIRFLOW_CONN_PAGERDUTY_EVENTS_DEFAULT=\'{"conn_type": "pagerduty_events", '
-            f'"host": "{url}", "password": "{"0" * 32}"}}\''
-        )
-        print(f"What it holds: {url}/sandbox/incidents", flush=True)
-
-    if (arguments.rate_limit or 0) < 0:
-        return _fail(f"--rate-limit must be 0 or more, got {arguments.rate_limit}")
+    options = server.Options(
+        host=arguments.host,
+        port=arguments.port,
+        names=arguments.name,
+        tls=arguments.tls,
+        db=arguments.db,
+        seeded=arguments.seed,
+        strict=arguments.strict,
+        rate_limit=arguments.rate_limit,
+        keys=arguments.key,
+        account_tokens=arguments.account_token,
+        user_token=arguments.user_token,
+        token=arguments.control_token,
+    )
     try:
-        serve(arguments.port, arguments.rate_limit, announce)
+        server.serve(options, lambda sandbox: _announce(sandbox, strict=arguments.strict))
+    except ImportError as missing:
+        return _needs_sandbox(missing)
+    except server.BadOptions as error:
+        return _fail(str(error))
     except OSError as error:
-        return _fail(f"port {arguments.port} on the loopback cannot be used ({error.strerror}): try --port 0")
-    except OverflowError:
-        return _fail(f"--port must be from 0 to 65535, got {arguments.port}")
+        where = "the loopback" if arguments.host == "127.0.0.1" else arguments.host
+        return _fail(f"port {arguments.port} on {where} cannot be used ({error.strerror}): try --port 0")
     return 0
+
+
+def _problem_in(arguments: argparse.Namespace) -> str | None:
+    if not 0 <= arguments.port <= 65535:
+        return f"--port must be from 0 to 65535, got {arguments.port}"
+    if (arguments.rate_limit or 0) < 0:
+        return f"--rate-limit must be 0 or more, got {arguments.rate_limit}"
+    for number, key in enumerate(arguments.key, 1):
+        if not (len(key) == 32 and key.isascii() and key.isalnum()):
+            return f"--key must be 32 letters and digits; number {number} has {len(key)} characters"
+    for option in ("host", "user_token", "control_token"):
+        if getattr(arguments, option) == "":
+            return f"--{option.replace('_', '-')} must not be empty: give a value, or leave it out"
+    return None
+
+
+def _announce(sandbox: RunningSandbox, *, strict: bool) -> None:
+    url = sandbox.url
+    events = {
+        "conn_type": "pagerduty_events",
+        "host": url,
+        "password": "ONE-OF-YOUR-KEYS" if strict else "0" * 32,
+    }
+    rest = {"conn_type": "pagerduty", "host": url, "password": sandbox.user_token}
+    print(f"PagerDuty sandbox at {url} (Ctrl-C ends it). Let Airflow page it, and ask it as the user on call:")
+    print(f"  export AIRFLOW_CONN_PAGERDUTY_EVENTS_DEFAULT={shlex.quote(json.dumps(events))}")
+    print(f"  export AIRFLOW_CONN_PAGERDUTY_DEFAULT={shlex.quote(json.dumps(rest))}")
+    if sandbox.ca_file is not None:
+        path = shlex.quote(str(sandbox.ca_file))
+        print(f"Its certificate is vouched for by {path}. Trust it:")
+        print(f"  export REQUESTS_CA_BUNDLE={path} SSL_CERT_FILE={path}")
+    if sandbox.token is not None:
+        print(f"Page and control want this token, as the header X-Sandbox-Token: {sandbox.token}")
+    secret = "" if sandbox.token is None else f"?token={quote(sandbox.token, safe='')}"
+    print(f"Look at it: {url}/{secret}")
+    print(f"What it holds: {url}/sandbox/incidents", flush=True)
 
 
 def _demo(arguments: argparse.Namespace) -> int:
