@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "hooks": ({"", "payload", "jsonable", "delivery", "exceptions", "get_provider_info", "hooks"}, True),
     "notifications": ({"hooks"}, True),
     "sandbox": ({"sandbox"}, False),
+    "pytest_plugin": ({"sandbox"}, False),
     "demo": ({"sandbox"}, False),
     "cli": ({"sandbox", "demo"}, False),
     "example_dags": ({"hooks", "notifications"}, True),
