@@ -104,7 +104,7 @@ def _show(console: Console, airflow: LocalAirflow, sandbox: RunningSandbox, titl
 
 def _wait_for_interrupt(console: Console, airflow: LocalAirflow, sandbox: RunningSandbox) -> None:
     console.print(f"Airflow: {airflow.url}/dags/{DAG_ID}", soft_wrap=True)
-    console.print(f"Sandbox: {sandbox.url}/sandbox/incidents", soft_wrap=True)
+    console.print(f"PagerDuty sandbox: {sandbox.url}/", soft_wrap=True)
     console.print("Both stay up until Ctrl-C.")
     while True:
         time.sleep(3600)
