@@ -13,6 +13,7 @@ from airflow_provider_pagerduty.hooks.pagerduty import PagerdutyHook
 from airflow_provider_pagerduty.hooks.pagerduty_events import PagerdutyEventsHook
 
 DOCS = Path(__file__).parents[1] / "docs" / "testing.md"
+README = Path(__file__).parents[1] / "README.md"
 EXAMPLES = re.findall(r"^```python\n(.*?)^```", DOCS.read_text(), re.MULTILINE | re.DOTALL)
 
 
@@ -119,7 +120,8 @@ def test_the_documented_examples_run(tmp_path):
     (tmp_path / "dags").mkdir()
     (tmp_path / "dags" / "orders.py").write_text(DAG)
     (tmp_path / "test_dag.py").write_text(dag_example)
-    (tmp_path / "test_others.py").write_text("\n\n".join(others))
+    fixture_example = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)[1]
+    (tmp_path / "test_others.py").write_text("\n\n".join([*others, fixture_example]))
     airflow = {
         "AIRFLOW_HOME": str(tmp_path / "home"),
         "AIRFLOW__CORE__DAGS_FOLDER": str(tmp_path / "dags"),
@@ -129,4 +131,4 @@ def test_the_documented_examples_run(tmp_path):
     }
     migrate = [sys.executable, "-m", "airflow", "db", "migrate"]
     subprocess.run(migrate, env={**os.environ, **airflow}, check=True, capture_output=True, timeout=120)
-    assert "2 passed" in pytest_in(tmp_path, **airflow)
+    assert "3 passed" in pytest_in(tmp_path, **airflow)
