@@ -121,6 +121,7 @@ def walk():  # noqa: PLR0915 (it is one way through all of them)
     yield ("GET", f"{path}/integrations/{made['id']}", None)
     yield ("PUT", f"{path}/integrations/{made['id']}", integration)
     yield ("GET", f"{path}/change_events", None)
+    yield ("GET", f"{path}/audit/records", None)
 
     times = {"start_time": "2100-01-01T00:00:00Z", "end_time": "2100-01-02T00:00:00Z"}
     window = {"type": "maintenance_window", "services": [reference("service", new["id"])], **times}
@@ -142,6 +143,7 @@ def walk():  # noqa: PLR0915 (it is one way through all of them)
     yield ("GET", "/users/me", None)
     yield ("GET", f"/users/{user['id']}", None)
     yield ("PUT", f"/users/{user['id']}", {"user": {"type": "user", "job_title": "j"}})
+    yield ("GET", f"/users/{user['id']}/audit/records", None)
     team = (yield ("POST", "/teams", {"team": {"type": "team", "name": "T"}}))["team"]
     path = f"/teams/{team['id']}"
     yield ("GET", "/teams", None)
@@ -153,6 +155,7 @@ def walk():  # noqa: PLR0915 (it is one way through all of them)
     yield ("PUT", f"{path}/escalation_policies/{POLICY_ID}", None)
     yield ("GET", one, None)
     yield ("DELETE", f"{path}/escalation_policies/{POLICY_ID}", None)
+    yield ("GET", f"{path}/audit/records", None)
     yield ("DELETE", path, None)
     yield ("DELETE", f"/users/{user['id']}", None)
 
@@ -166,6 +169,7 @@ def walk():  # noqa: PLR0915 (it is one way through all of them)
     yield ("GET", path, None)
     yield ("PUT", path, {"schedule": {"description": "d"}})
     yield ("GET", f"{path}/users", None)
+    yield ("GET", f"{path}/audit/records", None)
     rule = {"escalation_delay_in_minutes": 1, "targets": [reference("schedule", schedule["id"])]}
     policy = {"type": "escalation_policy", "name": "P", "escalation_rules": [rule]}
     policy = (yield ("POST", "/escalation_policies", {"escalation_policy": policy}))["escalation_policy"]
@@ -174,8 +178,10 @@ def walk():  # noqa: PLR0915 (it is one way through all of them)
     yield ("GET", path, None)
     yield ("PUT", path, {"escalation_policy": {"description": "d"}})
     yield ("GET", "/oncalls", None)
+    yield ("GET", f"{path}/audit/records", None)
     yield ("DELETE", path, None)
     yield ("DELETE", f"/schedules/{schedule['id']}", None)
+    yield ("GET", "/audit/records?limit=3", None)
     yield ("GET", "/priorities", None)
     yield ("GET", "/abilities", None)
     yield ("GET", "/abilities/teams", None)
@@ -201,6 +207,7 @@ def shown(account):
         [show.integration(each) for each in account.integrations.values()],
         [show.change_event(each) for each in account.changes],
         account.directory.entries,
+        account.audit,
     ]
 
 

@@ -1023,6 +1023,120 @@ def test_change_events_are_listed_newest_first(rest, clock):
     assert found("/incidents/1/related_change_events") == ["9", "0"]
 
 
+# Audit records
+
+
+def audited(rest, count):
+    """Make a service and change it until it has so many audit records; return their path."""
+    path = f"/services/{rest.service_id()}"
+    for number in range(1, count):
+        rest.expect(200, "PUT", path, {"service": {"description": str(number)}})
+    return f"{path}/audit/records"
+
+
+def descriptions(records):
+    """Return what the records of changes set as a description, None for the others."""
+    fields = [
+        {each["name"]: each["value"] for each in record["details"].get("fields", [])} for record in records
+    ]
+    return [each.get("description") for each in fields]
+
+
+NEWEST_FIRST = [*map(str, range(29, 0, -1)), None]
+
+
+def test_audit_records_are_paged_by_cursor_each_once_and_newest_first(rest):
+    path, found, cursor, sizes = audited(rest, 30), [], None, []
+    while True:
+        page = rest.get(path, limit=8, **({"cursor": cursor} if cursor else {}))
+        assert page["limit"] == 8
+        found += page["records"]
+        sizes.append(len(page["records"]))
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+        # What happens between two pages moves none.
+        rest.expect(200, "PUT", path.removesuffix("/audit/records"), {"service": {"description": "later"}})
+    assert sizes == [8, 8, 8, 6]
+    assert descriptions(found) == NEWEST_FIRST
+    assert len({each["id"] for each in found}) == 30
+
+
+def test_a_page_of_audit_records_has_its_bounds(rest):
+    path = audited(rest, 101)
+    whole = rest.get(path, limit=1000)
+    assert (whole["limit"], len(whole["records"]), bool(whole["next_cursor"])) == (100, 100, True)
+    last = rest.get(path, cursor=whole["next_cursor"])
+    assert (last["limit"], len(last["records"]), last["next_cursor"]) == (25, 1, None)
+    # A page that ends with the last record tells so.
+    assert rest.get(path, limit=1, cursor=whole["next_cursor"])["next_cursor"] is None
+    for wrong in ("0", "-1", "x"):
+        assert "limit" in rest.refusal(400, "GET", path, limit=wrong)
+
+
+def test_a_cursor_that_was_not_given_is_refused(rest):
+    path = audited(rest, 3)
+    given = rest.get(path, limit=1)["next_cursor"]
+    for wrong in ("x", "é", "AAAA", "OTk5OlBY", "LTE6UFg=", given[:-4], given + "AAAA", f"{given} "):
+        assert "cursor" in rest.refusal(400, "GET", path, cursor=wrong)
+    rest.pagerduty.clear()
+    assert "cursor" in rest.refusal(400, "GET", audited(rest, 3), cursor=given)
+
+
+def test_audit_records_are_of_the_last_day_unless_a_window_is_given(rest, clock):
+    path = audited(rest, 2)
+    clock.advance(hours=25)
+    assert rest.get(path)["records"] == []
+    [newer, older] = rest.get(path, since="2026-03-01T12:00:00Z")["records"]
+    assert (newer["action"], older["action"]) == ("update", "create")
+    assert newer["execution_time"] == "2026-03-01T12:00:00.000Z"
+    assert rest.get(path, since="2026-03-01T12:00:01Z")["records"] == []
+    assert rest.get(path, since="2026-03-01T00:00:00Z", until="2026-03-01T12:00:00Z")["records"] == []
+    window = {"since": "2026-02-01T00:00:00Z", "until": "2026-03-04T00:00:00Z"}
+    assert len(rest.get(path, **window)["records"]) == 2
+    assert "31 days" in rest.refusal(400, "GET", path, **window | {"until": "2026-03-04T00:00:01Z"})
+    assert "31 days" in rest.refusal(400, "GET", path, since="2026-01-01T00:00:00Z")
+
+
+def test_audit_records_tell_what_was_done_to_whom(rest):
+    path = audited(rest, 1).removesuffix("/audit/records")
+    team = rest.expect(201, "POST", "/teams", {"team": {"type": "team", "name": "T"}})["team"]
+    rest.expect(200, "PUT", f"/teams/{team['id']}", {"team": {"type": "team", "name": "U"}})
+    rest.expect(200, "PUT", f"/users/{USER_ID}", {"user": {"type": "user", "job_title": "j"}})
+    rest.expect(200, "PUT", f"/schedules/{SCHEDULE_ID}", {"schedule": {"description": "d"}})
+    policy = {"escalation_policy": {"description": "d"}}
+    rest.expect(200, "PUT", f"/escalation_policies/{POLICY_ID}", policy)
+    rest.expect(200, "PUT", path, {"service": {"auto_resolve_timeout": 60}})
+    rest.expect(204, "DELETE", path)
+    rest.expect(204, "DELETE", f"/teams/{team['id']}")
+
+    def found(path, **params):
+        records = rest.get(path, **params)["records"]
+        return [(each["action"], each["root_resource"]["type"].removesuffix("_reference")) for each in records]
+
+    own = [("delete", "service"), ("update", "service"), ("create", "service")]
+    assert found(f"{path}/audit/records") == own
+    assert found(f"/teams/{team['id']}/audit/records") == [(action, "team") for action, _ in own]
+    assert found(f"/users/{USER_ID}/audit/records") == [("update", "user")]
+    assert found(f"/schedules/{SCHEDULE_ID}/audit/records") == [("update", "schedule")]
+    assert found(f"/escalation_policies/{POLICY_ID}/audit/records") == [("update", "escalation_policy")]
+    [_, changed, _] = rest.get(f"{path}/audit/records")["records"]
+    assert changed["details"]["fields"] == [{"name": "auto_resolve_timeout", "value": "60"}]
+    named = rest.get(f"/teams/{team['id']}/audit/records")["records"]
+    assert [each["root_resource"]["summary"] for each in named] == ["U", "U", "T"]
+
+    everything = "/audit/records"
+    assert len(found(everything)) == 9
+    assert found(everything, root_resource_types__="services") == own
+    assert found(everything, actions__="create") == [("create", "team"), ("create", "service")]
+    assert found(everything, actor_type="user_reference", actor_id=USER_ID) == []
+    for wrong in ({"actions__": "read"}, {"root_resource_types__": "incidents"}, {"actor_id": USER_ID}):
+        rest.refusal(400, "GET", everything, **wrong)
+    for kind in ("services", "users", "teams", "schedules", "escalation_policies"):
+        rest.refusal(404, "GET", f"/{kind}/PNONE/audit/records")
+    assert KEY not in str(rest.get(everything))
+
+
 def field(name, data_type="string", field_type="single_value", **more):
     shown = {"name": name, "display_name": name.title(), "data_type": data_type, "field_type": field_type}
     return {"field": {"type": "field", **shown, **more}}
@@ -1115,6 +1229,13 @@ def test_pdpyras_pages_through_incidents(rest, session):
     assert set(session.dict_all("incidents")) == {each["id"] for each in found}
 
 
+def test_pdpyras_follows_the_cursor_of_audit_records(rest, session):
+    path = audited(rest, 30)
+    assert descriptions(session.iter_cursor(path)) == NEWEST_FIRST
+    assert descriptions(session.iter_cursor(path, params={"limit": 1})) == NEWEST_FIRST
+    assert len(list(session.iter_cursor("/audit/records", params={"limit": 7}))) == 30
+
+
 def test_pdpyras_creates_notes_and_resolves(rest, session):
     service = session.find("services", rest.pagerduty.service(rest.service_id()).name)
     reference = {"id": service["id"], "type": "service_reference"}
@@ -1178,6 +1299,16 @@ def test_pagerdutys_newer_client_pages_creates_notes_and_resolves(newer):
     assert resolved["status"] == "resolved"
     assert client.find("users", EMAIL, attribute="email")["id"] == USER_ID
     assert client.rget("/users", params={"limit": 1})[0]["email"] == EMAIL
+
+
+def test_pagerdutys_newer_client_follows_the_cursor_of_audit_records(newer):
+    client, pagerduty = newer
+    service = pagerduty.declare_key(KEY)
+    for number in range(1, 30):
+        pagerduty.update_service(service.id, {"description": str(number)})
+    # Not by iter_all: of what has a cursor, this client's yields nothing, and the older one's fails, unasked.
+    found = client.iter_cursor(f"/services/{service.id}/audit/records", page_size=7)
+    assert descriptions(found) == NEWEST_FIRST
 
 
 # Many incidents

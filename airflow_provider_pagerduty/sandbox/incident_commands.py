@@ -304,6 +304,10 @@ class Incidents(Services):
             return self.incidents[int(incident_id[:9]) - 1]
         return found(self._index.by_id, incident_id)
 
+    def numbers_of(self, status: Status) -> list[int]:
+        """Return the numbers of the incidents that have a status now, in order; not to be changed."""
+        return self._index.by_status[status]
+
     def find_incidents(self, **filters: Any) -> Iterator[Incident]:
         """Yield the incidents of ``select_incidents``."""
         return iter(self.select_incidents(**filters))

@@ -114,7 +114,6 @@ class Incident:
     escalation_policy_id: str
     incident_key: str | None = None
     status: Status = "triggered"
-    notifications: int = 1
     resolved_at: datetime | None = None
     details: str | None = None
     resolution: str | None = None
@@ -153,6 +152,24 @@ class Change:
     service: Service
     body: dict[str, Any]
     integration_id: str | None = None
+
+
+@dataclass(slots=True)
+class AuditRecord:
+    """A change of a service or of something in the directory; by whom is not kept.
+
+    :param kind: as REST's paths name it: services, users, …
+    :param name: of the thing, at that time.
+    :param fields: what it was given, as far as that is text, a number or a truth value.
+    """
+
+    id: str
+    at: datetime
+    action: Literal["create", "update", "delete"]
+    kind: str
+    thing_id: str
+    name: str
+    fields: dict[str, str | int | float]
 
 
 @dataclass(slots=True)

@@ -6,13 +6,14 @@ import math
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from airflow_provider_pagerduty.sandbox.commands import Commanded, Refused, command, now
 from airflow_provider_pagerduty.sandbox.directory import Directory, Unknown
 from airflow_provider_pagerduty.sandbox.incident_index import IncidentIndex
 from airflow_provider_pagerduty.sandbox.model import (
     Alert,
+    AuditRecord,
     Change,
     Event,
     Incident,
@@ -26,6 +27,9 @@ from airflow_provider_pagerduty.sandbox.model import (
 RATE_WINDOW = timedelta(seconds=60)
 #: Requests per token and minute. https://developer.pagerduty.com/docs/rest-api-rate-limits
 REST_LIMIT = 960
+
+#: Whose changes are recorded, as REST's paths name them.
+AUDITED = ("users", "teams", "schedules", "escalation_policies", "services")
 
 T = TypeVar("T")
 
@@ -64,10 +68,11 @@ class Services(Commanded):
         self.directory = Directory()
         self.events: list[Event] = []
         self.changes: list[Change] = []
+        #: In the order of time.
+        self.audit: list[AuditRecord] = []
         self._index = IncidentIndex()
         #: By number, from 1 on without a gap.
         self.incidents: list[Incident] = self._index.all
-        self._by_status = self._index.by_status
         #: Every line of every incident's history, in the order of time; and by id.
         self.log: list[LogEntry] = []
         self.log_by_id: dict[str, LogEntry] = {}
@@ -103,6 +108,7 @@ class Services(Commanded):
         self.services[service.id] = service
         if integration_key:
             self.add_integration(service.id, {"name": "Events API V2"}, integration_key)
+        self._record("create", "services", service.id, name, attributes)
         return service
 
     def _refuse_taken_name(self, name: str, unless: Service | None = None) -> None:
@@ -136,6 +142,7 @@ class Services(Commanded):
         service.name = changes.pop("name", service.name)
         service.escalation_policy_id = changes.pop("escalation_policy_id", service.escalation_policy_id)
         service.attributes.update(changes)
+        self._record("update", "services", service.id, service.name, attributes)
         return service
 
     def integrations_of(self, service: Service) -> list[Integration]:
@@ -160,6 +167,7 @@ class Services(Commanded):
         service = self.service(service_id)
         del self.services[service_id]
         self.integrations = {k: v for k, v in self.integrations.items() if v.service is not service}
+        self._record("delete", "services", service.id, service.name, {})
 
     def service(self, service_id: str) -> Service:
         """Return a service by its id.
@@ -256,12 +264,28 @@ class Services(Commanded):
                 # In a new dictionary: the journal is told of what was given.
                 parts = [each | {"id": each.get("id") or self.new_id("P")} for each in attributes[name]]
                 attributes = attributes | {name: parts}
-        return self.directory.put(kind, entry_id, attributes, self.at, must_exist=must_exist)
+        entry = self.directory.put(kind, entry_id, attributes, self.at, must_exist=must_exist)
+        self._record("update" if must_exist else "create", kind, entry_id, entry["name"], attributes)
+        return entry
 
     @command
     def delete_entry(self, kind: str, entry_id: str) -> None:
         """Remove one of these."""
+        name = self.directory.get(kind, entry_id)["name"]
         self.directory.delete(kind, entry_id)
+        self._record("delete", kind, entry_id, name, {})
+
+    def _record(
+        self,
+        action: Literal["create", "update", "delete"],
+        kind: str,
+        thing_id: str,
+        name: str,
+        attributes: dict[str, Any],
+    ) -> None:
+        if kind in AUDITED:
+            fields = {key: value for key, value in attributes.items() if isinstance(value, str | int | float)}
+            self.audit.append(AuditRecord(self.new_id("P"), self.at, action, kind, thing_id, name, fields))
 
     @command
     def put_field_option(self, field_id: str, option_id: str | None, data: dict[str, Any]) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def changes(pagerduty: PagerDuty) -> dict[str, Any]:
 
 
 def _numbers(pagerduty: PagerDuty, status: Status) -> list[int]:
-    return pagerduty._by_status[status]  # noqa: SLF001
+    return pagerduty.numbers_of(status)
 
 
 def _counts(pagerduty: PagerDuty) -> dict[str, int]:

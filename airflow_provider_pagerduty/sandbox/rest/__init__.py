@@ -16,6 +16,7 @@ from starlette.routing import Route
 from airflow_provider_pagerduty.sandbox.account import PagerDuty, Refused
 from airflow_provider_pagerduty.sandbox.directory import Unknown
 from airflow_provider_pagerduty.sandbox.rest import (
+    audit,
     changes,
     custom_fields,
     errors,
@@ -43,6 +44,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *on_call.ENDPOINTS,
     *maintenance.ENDPOINTS,
     *changes.ENDPOINTS,
+    *audit.ENDPOINTS,
 )
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 #: PagerDuty's operations, not the sandbox's, that look like others of its own.

@@ -1,10 +1,11 @@
-"""Lists in pages, by offset: PagerDuty's "classic pagination", with its bounds.
+"""Lists in pages, by offset (PagerDuty's "classic pagination", with its bounds) or by cursor.
 
 https://developer.pagerduty.com/docs/pagination
 """
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Generic, Protocol, TypeVar
@@ -104,8 +105,64 @@ def bounds(call: Call) -> tuple[int, int]:
 
     :raises Problem: 400, for a page that PagerDuty does not give.
     """
-    limit = min(call.number("limit", DEFAULT_LIMIT, 1), MOST)
+    limit = _limit(call)
     offset = call.number("offset", 0, 0)
     if offset + limit > LAST:
         raise invalid(f"offset {offset} plus limit {limit} is over {LAST}: ask for smaller windows of time")
     return limit, offset
+
+
+def _limit(call: Call) -> int:
+    return min(call.number("limit", DEFAULT_LIMIT, 1), MOST)
+
+
+class Recorded(Protocol):
+    """What stands in a history, which only grows."""
+
+    id: str
+
+
+R = TypeVar("R", bound=Recorded)
+
+
+def page_by_cursor(
+    call: Call,
+    name: str,
+    history: Sequence[R],
+    matches: Callable[[R], bool],
+    show: Callable[[R], dict[str, Any]],
+) -> dict[str, Any]:
+    """Return a page of what matches in a history, newest first, under a name.
+
+    A cursor stands for the last record that was shown, so what is recorded meanwhile moves no page. The
+    limit is that of pages by offset: PagerDuty's description tells none of its own.
+
+    :raises Problem: 400, for a cursor that this history has not given.
+    """
+    limit = _limit(call)
+    end = _place(call, history)
+    found = (place for place in range(end - 1, -1, -1) if matches(history[place]))
+    shown = list(islice(found, limit + 1))
+    return {
+        name: [show(history[place]) for place in shown[:limit]],
+        "limit": limit,
+        "next_cursor": _cursor(history, shown[limit - 1]) if len(shown) > limit else None,
+    }
+
+
+def _cursor(history: Sequence[Recorded], place: int) -> str:
+    return urlsafe_b64encode(f"{place}:{history[place].id}".encode()).decode()
+
+
+def _place(call: Call, history: Sequence[Recorded]) -> int:
+    """Return the place before which a page begins: that of the cursor, else the end."""
+    cursor = call.query.get("cursor")
+    if not cursor:
+        return len(history)
+    try:
+        place = int(urlsafe_b64decode(cursor).partition(b":")[0])
+    except ValueError:
+        place = -1
+    if not 0 <= place < len(history) or cursor != _cursor(history, place):
+        raise invalid(f"cursor {cursor!r} is none that was given here: take the next_cursor of an answer")
+    return place
