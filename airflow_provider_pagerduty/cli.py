@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -77,7 +78,7 @@ def _needs_sandbox(missing: ImportError) -> int:
     return _fail(f"{missing}. The sandbox needs: pip install 'airflow-provider-pagerduty[sandbox]'")
 
 
-def _sandbox(arguments: argparse.Namespace) -> int:
+def _sandbox(arguments: argparse.Namespace) -> int:  # noqa: PLR0911 (a reason each)
     problem = _problem_in(arguments)
     if problem:
         return _fail(problem)
@@ -107,6 +108,8 @@ def _sandbox(arguments: argparse.Namespace) -> int:
     except server.BadOptions as error:
         return _fail(str(error))
     except OSError as error:
+        if isinstance(error, socket.gaierror):
+            return _fail(f"--host {arguments.host} cannot be found: give a name or an address of this machine")
         where = "the loopback" if arguments.host == "127.0.0.1" else arguments.host
         return _fail(f"port {arguments.port} on {where} cannot be used ({error.strerror}): try --port 0")
     return 0
@@ -137,6 +140,9 @@ def _announce(sandbox: RunningSandbox, *, strict: bool) -> None:
     print(f"PagerDuty sandbox at {url} (Ctrl-C ends it). Let Airflow page it, and ask it as the user on call:")
     print(f"  export AIRFLOW_CONN_PAGERDUTY_EVENTS_DEFAULT={shlex.quote(json.dumps(events))}")
     print(f"  export AIRFLOW_CONN_PAGERDUTY_DEFAULT={shlex.quote(json.dumps(rest))}")
+    if strict:
+        # A key that was declared is a secret, and a terminal is no place for one.
+        print("  (with one of the keys that --key declared in the place of ONE-OF-YOUR-KEYS)")
     if sandbox.ca_file is not None:
         path = shlex.quote(str(sandbox.ca_file))
         print(f"Its certificate is vouched for by {path}. Trust it:")

@@ -8,7 +8,6 @@ import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, time
-from enum import Enum
 from typing import Any, TypeVar
 
 #: How deep details may be nested; deeper ones become text. Far above what PagerDuty's table can show.
@@ -87,8 +86,6 @@ def _convert(value: Any, walk: _Walk, parents: tuple[int, ...]) -> Any:
 def _as_json(value: Any, walk: _Walk, parents: tuple[int, ...]) -> Any:  # noqa: PLR0911 (a case each)
     if value is None or value is True or value is False:
         return value
-    if isinstance(value, Enum) and not isinstance(value, (str, int)):
-        return walk.text_of(value)
     if isinstance(value, str):
         return walk.text(value)
     if isinstance(value, int):
@@ -153,12 +150,11 @@ def _from_numpy(value: Any) -> Any:
     """Return numpy's and pandas' scalars, arrays and series as Python's own values, without importing them."""
     if type(value).__module__.partition(".")[0] not in ("numpy", "pandas"):
         return value
-    try:
-        if value.dtype.kind in "mM":  # dates: as Python's own values, nanoseconds would be bare numbers
-            return list(value) if value.ndim else str(value)
-        plain = value.tolist()
-    except Exception:
+    if not hasattr(value, "dtype"):  # a time stamp, a generator of random numbers, a table
         return value
+    if value.dtype.kind in "mM":  # dates: as Python's own values, nanoseconds would be bare numbers
+        return list(value) if value.ndim else str(value)
+    plain = value.tolist()
     return plain if type(plain) is not type(value) else value  # a longdouble's own value is a longdouble
 
 

@@ -245,7 +245,7 @@ def _items(field: str, items: Any, required: str, prefix: str, mended: list[str]
     for index, item in enumerate(listed):
         given = _dictionary(item)
         address = to_text(given[required]).strip() if is_text(given.get(required)) else ""
-        if not address.removeprefix(prefix) or not address.lower().startswith(prefix):
+        if len(address) <= len(prefix) or not address.lower().startswith(prefix):
             what = f"an address that begins with {prefix}" if prefix else "an address"
             raise ValueError(
                 f"{field}[{index}] must be a dictionary with {what} under {required!r}, got {_shown(item)}."

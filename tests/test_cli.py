@@ -161,13 +161,19 @@ def test_a_killed_sandbox_goes_on_from_its_file_with_all_that_it_answered(start,
     assert len(held(second)) == len(before) + 1
 
 
-def test_a_file_in_use_by_another_sandbox_is_a_clear_error(start, tmp_path):
+@pytest.mark.parametrize("used_before", [False, True])
+def test_a_file_in_use_by_another_sandbox_is_a_clear_error(start, tmp_path, used_before):
     path = tmp_path / "account.db"
-    start("--db", str(path))
+    if used_before:
+        before = start("--db", str(path))
+        post(before, "k")
+        before.end(signal.SIGKILL)
+    first = start("--db", str(path))
     second = run("sandbox", "--port", "0", "--db", str(path))
     assert (second.returncode, second.stdout) == (1, "")
     reason = "is in use by another sandbox: end that, or give --db another file"
     assert second.stderr == f"airflow-pagerduty: {path} {reason}\n"
+    assert post(first, "another").status_code == 202
 
 
 def test_a_strict_sandbox_takes_declared_keys_and_tokens_alone(start):
@@ -284,7 +290,11 @@ def test_a_port_that_is_taken_is_a_clear_error(start):
         (["sandbox", "--host", ""], 1, "--host must not be empty: give a value, or leave it out"),
         (["sandbox", "--control-token", ""], 1, "--control-token must not be empty"),
         (["sandbox", "--host", "192.0.2.1"], 1, "port 8765 on 192.0.2.1 cannot be used"),
-        (["sandbox", "--host", "nowhere.invalid"], 1, "port 8765 on nowhere.invalid cannot be used"),
+        (
+            ["sandbox", "--host", "nowhere.invalid"],
+            1,
+            "--host nowhere.invalid cannot be found: give a name or an address of this",
+        ),
         (
             ["sandbox", "--port", "0", "--db", "/nowhere/a.db"],
             1,

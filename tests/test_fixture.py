@@ -64,6 +64,17 @@ def test_the_next_requests_fail_and_no_more(pagerduty_sandbox):
     assert len(pagerduty_sandbox.events()) == 1
 
 
+def test_a_word_that_nothing_has_is_an_error_and_not_an_empty_list(pagerduty_sandbox):
+    with pytest.raises(
+        ValueError, match="status must be one of: triggered, acknowledged, resolved; got 'open'"
+    ):
+        pagerduty_sandbox.incidents(status="open")
+    with pytest.raises(ValueError, match="status must be one of: triggered, resolved; got 'acknowledged'"):
+        pagerduty_sandbox.alerts(status="acknowledged")
+    with pytest.raises(ValueError, match="action must be one of"):
+        pagerduty_sandbox.events("triggered")
+
+
 def test_a_fault_that_cannot_be_is_refused(pagerduty_sandbox):
     with pytest.raises(ValueError, match="'kind'"):
         pagerduty_sandbox.fail_next(kind="explode")

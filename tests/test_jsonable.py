@@ -33,6 +33,10 @@ class Level(IntEnum):
     HIGH = 3
 
 
+class Share(float, Enum):
+    HALF = 0.5
+
+
 class Colour(Enum):
     RED = 1
 
@@ -114,7 +118,8 @@ json_values = st.recursive(
 
 @given(json_values)
 def test_what_json_can_hold_stays_as_it_is(value):
-    assert converted(value) == (value, [])
+    result, names = converted(value)
+    assert (repr(result), names) == (repr(value), [])  # as for ==, True is 1
 
 
 @given(json_values)
@@ -174,6 +179,7 @@ def test_a_value_without_a_json_type_becomes_its_text(value, text, name):
         (Team.DATA, "data"),
         (LoudText("quiet"), "quiet"),
         (Level.HIGH, 3),
+        (Share.HALF, 0.5),
         (np.float64(0.5), 0.5),
         (np.str_("x"), "x"),
         ((1, 2), [1, 2]),
@@ -207,6 +213,8 @@ def test_another_kind_of_text_number_or_container_becomes_the_plain_one(value, p
         (np.array([DAY, "NaT"], dtype="datetime64[ns]"), ["2026-08-01T12:00:00.000000001", "NaT"]),
         (np.array(DAY), "2026-08-01T12:00:00.000000001"),
         (np.array([[3]], dtype="timedelta64[ns]"), [["3 nanoseconds"]]),
+        (np.random.default_rng(1), "Generator(PCG64)"),
+        (np.dtype("i8"), "int64"),
         (np.ma.masked, None),
         (np.ma.array([1, 2], mask=[False, True]), [1, None]),
     ],
@@ -214,7 +222,15 @@ def test_another_kind_of_text_number_or_container_becomes_the_plain_one(value, p
 )
 def test_numpys_values_become_pythons(value, plain):
     result, names = converted({"a": value})
-    assert (result, names[0]) == ({"a": plain}, type(value).__name__)
+    assert (repr(result["a"]), names[0]) == (repr(plain), type(value).__name__)
+    assert len(names) < 5
+
+
+def test_a_series_of_pandas_is_a_list_and_its_look_alikes_are_texts():
+    members = {"dtype": np.dtype("f8"), "tolist": lambda _: [0.5], "__str__": lambda _: "a look-alike"}
+    series = type("Series", (), {"__module__": "pandas.core.series"} | members)
+    assert converted(series()) == ([0.5], ["Series"])
+    assert converted(type("Tensor", (), members)()) == ("a look-alike", ["Tensor"])
 
 
 def test_a_set_is_the_same_list_each_time():
@@ -315,6 +331,10 @@ def test_lists_that_share_lists_do_not_grow_without_end():
 def test_one_long_value_repeated_is_looked_at_no_longer_than_any_event_is(item):
     result, _ = converted([[item] * 10_000])
     assert MAX_SIZE < len(encode(result)) < 2 * MAX_SIZE
+
+
+def test_what_is_over_the_greatest_size_is_not_looked_at():
+    assert len(to_jsonable([[None] * (MAX_SIZE + 9)], [])[0]) == MAX_SIZE + 1
 
 
 def test_details_themselves_are_looked_at_to_the_last_one():

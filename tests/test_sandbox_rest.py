@@ -1450,3 +1450,32 @@ def test_many_incidents_are_read_by_windows_of_time(contract):
             params = {"since": since.isoformat(), "until": until.isoformat()}
             found += session.list_all("incidents", params=params)
     assert [each["incident_number"] for each in found] == [each.number for each in sandbox.pagerduty.incidents]
+
+
+# What was made here, and what events say of it
+
+
+@pytest.mark.parametrize(("action", "status"), [("acknowledge", "acknowledged"), ("resolve", "resolved")])
+def test_an_event_stands_down_what_was_made_with_its_key(rest, action, status):
+    incident = rest.create_incident(incident_key="zz")["incident"]
+    rest.pagerduty.take_event(KEY, {"event_action": action, "dedup_key": "zz"})
+    assert rest.get(f"/incidents/{incident['id']}")["incident"]["status"] == status
+
+
+def test_a_trigger_adds_to_what_was_made_with_its_key(rest):
+    incident = rest.create_incident(incident_key="zz")["incident"]
+    payload = {"summary": "boom", "source": "db-1", "severity": "error"}
+    rest.pagerduty.take_event(KEY, {"event_action": "trigger", "dedup_key": "zz", "payload": payload})
+    assert [each["id"] for each in rest.get("/incidents")["incidents"]] == [incident["id"]]
+    (alert,) = rest.get(f"/incidents/{incident['id']}/alerts")["alerts"]
+    assert alert["alert_key"] == "zz"
+    rest.pagerduty.take_event(KEY, {"event_action": "resolve", "dedup_key": "zz"})
+    assert rest.get(f"/incidents/{incident['id']}")["incident"]["status"] == "resolved"
+
+
+def test_a_plus_that_was_not_escaped_in_a_query_is_still_one(rest):
+    rest.create_incident()
+    at = rest.pagerduty.clock().isoformat().split(".")[0].removesuffix("+00:00")
+    for since, count in ((f"{at}+00:00", 1), (f"{at}-01:00", 0)):
+        response = rest.ask("GET", f"/incidents?since={since}")
+        assert (response.status_code, len(response.json()["incidents"])) == (200, count)

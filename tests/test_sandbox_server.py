@@ -99,6 +99,17 @@ def test_a_request_without_a_host_is_refused(sandbox):
     assert ask(sandbox.url, host=False)[0] in (400, 421)
 
 
+@pytest.mark.parametrize(("origin", "status"), [("", b"202"), ("Origin: http://evil.example\r\n", b"421")])
+def test_http_1_0_needs_no_host_as_no_browser_speaks_it(sandbox, origin, status):
+    payload = {"summary": "boom", "source": "old", "severity": "error"}
+    body = json.dumps({"routing_key": "0" * 32, "event_action": "trigger", "payload": payload})
+    parts = urlsplit(sandbox.url)
+    with socket.create_connection((parts.hostname, parts.port), 20) as client:
+        request = f"POST /v2/enqueue HTTP/1.0\r\n{origin}Content-Length: {len(body)}\r\n\r\n{body}"
+        client.sendall(request.encode())
+        assert client.recv(100).split()[1] == status
+
+
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "DELETE"])
 @pytest.mark.parametrize(
     "origin", ["http://evil.example", "null", "http://localhost:1", "http://localhost", "", "file://"]

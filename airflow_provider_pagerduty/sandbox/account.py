@@ -12,7 +12,7 @@ from airflow_provider_pagerduty.sandbox.commands import Refused, command
 from airflow_provider_pagerduty.sandbox.directory import Unknown
 from airflow_provider_pagerduty.sandbox.incident_commands import Incidents, urgency_of
 from airflow_provider_pagerduty.sandbox.incident_index import STATUSES
-from airflow_provider_pagerduty.sandbox.model import Alert, Change, Event, Service
+from airflow_provider_pagerduty.sandbox.model import Alert, Change, Event, Incident, Service, Status
 from airflow_provider_pagerduty.sandbox.service_commands import RATE_WINDOW, Allowance
 
 __all__ = ["RATE_WINDOW", "STATUSES", "Allowance", "PagerDuty", "Refused", "Unknown"]
@@ -44,17 +44,25 @@ class PagerDuty(Incidents):
         )
         self.events.append(event)
         alert = self._open.get((service.id, dedup_key))
+        by_hand = None if alert else self._made_by_hand(service, dedup_key)
         if action == "trigger":
-            if alert is None and not self.raises_incidents(service):
+            if alert is None and by_hand is None and not self.raises_incidents(service):
                 return event  # taken, and nobody is paged
-            self._trigger(service, alert, event)
-        elif alert is None:
-            return event  # for an unknown key, PagerDuty says 202 and drops it
-        else:
+            self._trigger(service, alert, by_hand, event)
+        elif alert is not None:
             self._stand_down(alert, event)
-        return event
+        elif by_hand is not None:
+            status: Status = "resolved" if action == "resolve" else "acknowledged"
+            if by_hand.status != status:
+                self._set_status(by_hand, status, {"type": "service", "id": service.id}, event)
+        return event  # for an unknown key, PagerDuty says 202 and drops it
 
-    def _trigger(self, service: Service, alert: Alert | None, event: Event) -> None:
+    def _made_by_hand(self, service: Service, key: str) -> Incident | None:
+        """Return the open incident that REST made with that incident_key, which is the dedup_key of events."""
+        found = self.find_incidents(statuses=STATUSES[:2], service_ids=[service.id], incident_key=key)
+        return next((each for each in found if not each.alerts), None)
+
+    def _trigger(self, service: Service, alert: Alert | None, by_hand: Incident | None, event: Event) -> None:
         payload = event.body["payload"]
         agent = {"type": "service", "id": service.id}
         if alert is None:
@@ -68,14 +76,18 @@ class PagerDuty(Incidents):
                 self.at,
             )
             self._open[service.id, event.dedup_key] = alert
-            urgency = urgency_of(service, payload["severity"])
-            incident = self._new_incident(
-                service, payload["summary"], agent, incident_key=event.dedup_key, urgency=urgency
+            incident = by_hand or self._new_incident(
+                service,
+                payload["summary"],
+                agent,
+                incident_key=event.dedup_key,
+                urgency=urgency_of(service, payload["severity"]),
             )
             incident.alerts.append(alert)
             alert.incident = incident
-            self._log(incident, "trigger", agent, event=event)
-            self._notify(incident)
+            if by_hand is None:
+                self._log(incident, "trigger", agent, event=event)
+                self._notify(incident)
         else:
             # Onto a triggered or an acknowledged incident: nobody is notified again.
             alert.summary, alert.severity = payload["summary"], payload["severity"]

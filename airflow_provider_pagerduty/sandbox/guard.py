@@ -54,6 +54,9 @@ class Guard:
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         hosts = headers.getlist("host")
+        if not hosts and scope.get("http_version") == "1.0" and "origin" not in headers:
+            # HTTP/1.0 has no Host, and no browser speaks it.
+            hosts = [min(self._names)]
         if len(hosts) != 1 or not self._is_own_host(_name_of(hosts[0])):
             known = ", ".join(sorted(self._names))
             return _no(421, f"The sandbox is not {', '.join(hosts)!r}: ask for it as {known}.")

@@ -95,6 +95,9 @@ def _open(connection: sa.engine.Connection, path: Path) -> None:
         answer = connection.exec_driver_sql(f"PRAGMA {text}")
         return answer.scalar() if answer.returns_rows else None
 
+    # One sandbox at a time: two would each know only its own half. Said before the first read, which would
+    # open the file for many; the lock itself comes with the first write, below.
+    pragma("locking_mode = EXCLUSIVE")
     found = pragma("application_id")
     is_new = found == 0 and not sa.inspect(connection).get_table_names()
     if not is_new and found != APPLICATION_ID:
@@ -103,14 +106,12 @@ def _open(connection: sa.engine.Connection, path: Path) -> None:
         raise JournalError(f"{path} is of a newer version of this package: use that, or another file")
     # SQLite gives its companions, the -wal file above all, the mode of this one.
     path.chmod(0o600)
-    # One sandbox at a time: two would each know only its own half.
-    pragma("locking_mode = EXCLUSIVE")
     pragma("journal_mode = WAL")
     pragma("synchronous = NORMAL")
     if is_new:
         _METADATA.create_all(connection)
         pragma(f"application_id = {APPLICATION_ID}")
-        pragma(f"user_version = {VERSION}")
+    pragma(f"user_version = {VERSION}")
     connection.commit()
 
 

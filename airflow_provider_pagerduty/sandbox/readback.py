@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from airflow_provider_pagerduty.sandbox.account import PagerDuty
+from airflow_provider_pagerduty.sandbox.account import STATUSES, PagerDuty
 from airflow_provider_pagerduty.sandbox.model import Alert, Change, Event, Incident, Service
 
 
@@ -20,6 +20,8 @@ def routes(pagerduty: PagerDuty) -> list[Route]:
 
     async def incidents(request: Request) -> Response:
         status = request.query_params.get("status")
+        if status not in (None, *STATUSES):
+            return JSONResponse({"error": f"status must be one of {', '.join(STATUSES)}; got {status!r}"}, 400)
         found = [each for each in pagerduty.incidents if status in (None, each.status)]
         return JSONResponse({"incidents": [incident_json(each) for each in found]})
 

@@ -55,15 +55,18 @@ class PagerdutySandbox:
 
     def incidents(self, status: Status | None = None) -> list[Incident]:
         """Return the incidents, the oldest first; those of one status only, if one is given."""
+        _one_of("status", status, ("triggered", "acknowledged", "resolved"))
         return list(self._account.find_incidents(statuses=[status] if status else []))
 
     def alerts(self, status: Literal["triggered", "resolved"] | None = None) -> list[Alert]:
         """Return the alerts of all incidents, the oldest incident's first."""
+        _one_of("status", status, ("triggered", "resolved"))
         alerts = [alert for incident in self.incidents() for alert in incident.alerts]
         return [alert for alert in alerts if status in (None, alert.status)]
 
     def events(self, action: Literal["trigger", "acknowledge", "resolve"] | None = None) -> list[Event]:
         """Return the alert events that were taken, in their order; ``body`` is what was sent, less its key."""
+        _one_of("action", action, ("trigger", "acknowledge", "resolve"))
         return [event for event in self._account.events if action in (None, event.action)]
 
     def changes(self) -> list[Change]:
@@ -87,3 +90,9 @@ class PagerdutySandbox:
         """Forget everything that arrived, and take every fault back."""
         self._account.clear()
         self._server.faults.clear()
+
+
+def _one_of(name: str, value: str | None, allowed: tuple[str, ...]) -> None:
+    # An empty list for a word that nothing has would make a test pass that should not.
+    if value is not None and value not in allowed:
+        raise ValueError(f"{name} must be one of: {', '.join(allowed)}; got {value!r}.")

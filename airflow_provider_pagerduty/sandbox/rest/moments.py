@@ -9,7 +9,7 @@ from typing import Any
 from airflow_provider_pagerduty.sandbox.rest.errors import invalid
 
 _MOMENT = re.compile(
-    r"(\d{4})-?(\d\d)-?(\d\d)(?:[T ](\d\d):?(\d\d)(?::?(\d\d)(?:[.,]\d+)?)?)?\s*(Z|[+-]\d\d(?::?\d\d)?)?",
+    r"(\d{4})-?(\d\d)-?(\d\d)(?:[T ](\d\d):?(\d\d)(?::?(\d\d)(?:[.,]\d+)?)?)?\s?(Z|[ +-]\d\d(?::?\d\d)?)?",
     re.ASCII | re.IGNORECASE,
 )
 
@@ -36,5 +36,6 @@ def _moment_of(match: re.Match[str] | None) -> datetime:
         raise ValueError
     date, time = "-".join(match.group(1, 2, 3)), ":".join(part or "00" for part in match.group(4, 5, 6))
     zone = (match[7] or "Z").upper()
+    zone = zone.replace(" ", "+")  # what a query makes of a plus that was not escaped
     zone = "+00:00" if zone == "Z" else f"{zone[:3]}:{zone[-2:] if len(zone) > 3 else '00'}"
     return datetime.fromisoformat(f"{date}T{time}{zone}").astimezone(timezone.utc)
