@@ -128,7 +128,7 @@ class _Attempt:
         # A status without its whole body is an answer too: at 202 PagerDuty has the event.
         if self._answer is not None:
             return self._answer
-        if self._failure is not None:
+        if self._failure is not None and not self._cut:
             raise self._failure
         raise AttemptTimeout(f"no answer within {self._seconds:.1f} s")
 
@@ -141,10 +141,16 @@ class _Attempt:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                self._answer = delivery.Answer(response.status_code, response.headers)
-                self._answer = delivery.Answer(response.status_code, response.headers, _start_of(response))
+                self._note(delivery.Answer(response.status_code, response.headers))
+                self._note(delivery.Answer(response.status_code, response.headers, _start_of(response)))
         except BaseException as failure:  # carried over to the caller's thread
             self._failure = failure
+
+    def _note(self, answer: Answer) -> None:
+        # Not after the cut: headers that it ended halfway look like whole ones.
+        with self._lock:
+            if not self._cut:
+                self._answer = answer
 
     def hold(self, connection: Any) -> None:
         """Note the connection that is about to carry the request, or stop it if nobody waits any more."""
