@@ -464,6 +464,13 @@ class TestSize:
         data, _ = mended(custom_details=["first", "x" * 600_000, "last"])
         assert data["payload"]["custom_details"] == ["first", "last", {"left out": "the largest 1 of 3 items"}]
 
+    def test_of_a_list_of_many_small_items_as_many_stay_as_fit(self):
+        data, _ = mended(custom_details=["x"] * 200_000)
+        *kept, note = data["payload"]["custom_details"]
+        limit = payload.MAX_BODY - payload.ENVELOPE
+        assert limit - 250 < len(encode(data)) <= limit
+        assert note == {"left out": f"the largest {200_000 - len(kept)} of 200000 items"}
+
     def test_a_detail_of_the_notes_name_keeps_its_place(self):
         data, _ = mended(custom_details={"left out": "mine", "dump": ["x" * 600_000]})
         kept = data["payload"]["custom_details"]
