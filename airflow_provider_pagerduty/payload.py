@@ -49,6 +49,10 @@ def prepare_event_data(
     images: Sequence[Mapping[str, Any]] | None = None,
     links: Sequence[Mapping[str, Any]] | None = None,
     action_key_name: str = "action",
+    *,
+    timestamp: datetime | str | None = None,
+    client: str | None = None,
+    client_url: str | None = None,
 ) -> dict[str, Any]:
     """Build an alert event without its routing key. What the caller hands in is never changed.
 
@@ -66,8 +70,12 @@ def prepare_event_data(
     :param images: ``[{"src": "https://…", "href": …, "alt": …}]``; ``src`` is required and https.
     :param links: ``[{"href": …, "text": …}]``; ``href`` is required.
     :param action_key_name: the name under which the action stands in the result.
-    :return: ``{action_key_name: …, "payload": {…}, "dedup_key": …, "images": […], "links": […]}``, the
-        last three only where given.
+    :param timestamp: when it happened, a datetime (one without a zone is UTC) or ISO 8601 text with date and
+        time; the time of arrival where not given.
+    :param client: what monitors the system. Goes with a trigger only.
+    :param client_url: where to find that. Goes with a trigger only.
+    :return: ``{action_key_name: …, "payload": {…}, "dedup_key": …, "images": […], "links": […], "client": …,
+        "client_url": …}``, the last five only where given.
     :raises ValueError: for a value that PagerDuty would refuse and that cannot be mended.
     """
     action = _choice("action", action, get_args(Action))
@@ -85,7 +93,12 @@ def prepare_event_data(
     ):
         if not _is_blank(value):
             payload[key] = _text(name, value)
+    if not _is_blank(timestamp):
+        payload["timestamp"] = _timestamp(timestamp)
     data: dict[str, Any] = {action_key_name: action, "payload": payload}
+    for name, value in (("client", client), ("client_url", client_url)):
+        if not _is_blank(value) and action == "trigger":  # PagerDuty knows them with no other action
+            data[name] = _text(name, value)
     if not _is_blank(dedup_key):
         data["dedup_key"] = _dedup_key(dedup_key, mended)
     elif action != "trigger":
@@ -185,9 +198,15 @@ def _dedup_key(value: Any, mended: list[str]) -> str:
     text = _text("dedup_key", value)
     if len(text) > MAX_DEDUP_KEY:
         mended.append(f"dedup_key: {len(text)} characters made {MAX_DEDUP_KEY} (its start and a hash)")
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        text = f"{text[: MAX_DEDUP_KEY - len(digest) - 1]}-{digest}"
-    return text
+    return shorten_dedup_key(text)
+
+
+def shorten_dedup_key(key: str) -> str:
+    """Return a key of at most 255 characters: a longer one's readable start and a hash of all of it."""
+    if len(key) <= MAX_DEDUP_KEY:
+        return key
+    digest = hashlib.sha256(key.encode()).hexdigest()
+    return f"{key[: MAX_DEDUP_KEY - len(digest) - 1]}-{digest}"
 
 
 #: ISO 8601 with a date, a time and (optionally) a zone, in the spellings that PagerDuty's examples use.

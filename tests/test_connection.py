@@ -2,9 +2,11 @@
 
 import pytest
 from airflow.providers.common.compat.sdk import BaseHook
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from airflow_provider_pagerduty import settings
 from airflow_provider_pagerduty.hooks import connection
 from airflow_provider_pagerduty.hooks.endpoint import REGIONS, is_loopback, of_base_url
 from airflow_provider_pagerduty.hooks.pagerduty import PagerdutyHook
@@ -125,7 +127,7 @@ class TestEndpoint:
         assert "hunter2" not in str(caught.value)
 
     @given(st.text(max_size=40))
-    @settings(max_examples=300)
+    @hypothesis_settings(max_examples=300)
     def test_any_text_is_a_usable_base_url_or_a_value_error(self, text):
         try:
             endpoint = of_base_url(text, "the field")
@@ -144,7 +146,7 @@ class TestEndpoint:
 class TestConfiguration:
     def test_nothing_set_is_the_us(self):
         assert connection.configured_endpoint() == REGIONS["us"]
-        assert connection.send_timeout() == 10
+        assert settings.send_timeout() == 10
 
     def test_a_region_or_a_base_url_holds_where_the_connection_says_nothing(
         self, configure, connect, requests_mock
@@ -178,7 +180,7 @@ class TestConfiguration:
     )
     def test_a_wrong_timeout_costs_nobody_a_page(self, configure, text, seconds, caplog):
         configure(send_timeout=text)
-        assert connection.send_timeout() == seconds
+        assert settings.send_timeout() == seconds
 
 
 class TestCredentials:

@@ -79,7 +79,10 @@ def test_the_published_names_stand():
 def test_the_published_signatures_stand_in_their_order(function, signature):
     names = signature.split() if isinstance(signature, str) else signature
     parameters = inspect.signature(function).parameters
-    assert list(parameters) == names
+    # What came later came behind, by name only.
+    later = [name for name in ("timestamp", "client", "client_url") if name not in names and name in parameters]
+    assert list(parameters) == [*names, *later]
+    assert {parameters[name].kind for name in later} <= {inspect.Parameter.KEYWORD_ONLY}
     for name, default in (("source", "airflow"), ("action", "trigger")):
         if name in parameters:
             assert parameters[name].default == default
@@ -251,6 +254,13 @@ class TestSending:
         (event,) = sandbox.pagerduty.events
         assert event.body == ON_THE_WIRE
         assert event.service.integration_key == KEY
+
+    def test_what_monitors_the_system_and_since_when_arrive_too(self, call, sandbox):
+        origin = {"client": "Apache Airflow", "client_url": "https://airflow.example.com/dags/a"}
+        call("create_event", **EVENT, **origin, timestamp="2026-08-01T09:30:00Z")
+        (event,) = sandbox.pagerduty.events
+        assert event.body["payload"] == ON_THE_WIRE["payload"] | {"timestamp": "2026-08-01T09:30:00Z"}
+        assert event.body | origin == event.body
 
     def test_send_event_returns_the_dedup_key(self, call, sandbox):
         assert call("send_event", **EVENT) == "the-alert"

@@ -101,7 +101,21 @@ class TestAlertEvent:
             "links": [LINK],
         }
 
-    @pytest.mark.parametrize("field", ["component", "group", "class_type", "dedup_key"])
+    def test_what_happened_when_and_who_says_so_have_their_places(self):
+        data = alert(timestamp=NOON, client="Apache Airflow", client_url="https://airflow.example.com/dags/a")
+        assert data["payload"]["timestamp"] == "2026-08-01T12:00:00+00:00"
+        assert (data["client"], data["client_url"]) == (
+            "Apache Airflow",
+            "https://airflow.example.com/dags/a",
+        )
+
+    def test_a_client_goes_with_a_trigger_only(self):
+        data = alert(action="resolve", dedup_key="key-1", client="Apache Airflow", client_url="https://x")
+        assert data == alert(action="resolve", dedup_key="key-1")
+
+    @pytest.mark.parametrize(
+        "field", ["component", "group", "class_type", "dedup_key", "timestamp", "client", "client_url"]
+    )
     @pytest.mark.parametrize("blank", [None, "", " \n"])
     def test_an_optional_text_that_is_blank_is_left_away(self, field, blank):
         assert alert(**{field: blank}) == alert()

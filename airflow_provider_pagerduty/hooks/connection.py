@@ -5,20 +5,16 @@ Everything read here that is a credential is masked in Airflow's logs from then 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_pagerduty.hooks.endpoint import REGIONS, Endpoint, of_base_url, of_region
+from airflow_provider_pagerduty.masking import mask
+from airflow_provider_pagerduty.settings import option
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
-
-log = logging.getLogger(__name__)
-
-#: Seconds. `[pagerduty] send_timeout` where it is not set, or not a number.
-DEFAULT_SEND_TIMEOUT = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,52 +115,8 @@ def configured_endpoint() -> Endpoint:
 
     :raises ValueError: if either setting cannot be one.
     """
-    base_url = _option("base_url")
+    base_url = option("base_url")
     if base_url:
         return of_base_url(base_url, "[pagerduty] base_url")
-    region = _option("region")
+    region = option("region")
     return of_region(region, "[pagerduty] region") if region else REGIONS["us"]
-
-
-def send_timeout() -> float:
-    """Return the seconds that one event may cost: ``[pagerduty] send_timeout``.
-
-    A setting that is no positive number is said in the log and not obeyed: it must not cost anybody a page.
-    """
-    text = _option("send_timeout")
-    if text is None:
-        return DEFAULT_SEND_TIMEOUT
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if 0 < seconds < float("inf"):
-        return seconds
-    log.warning(
-        "[pagerduty] send_timeout must be a number of seconds above 0, got %r; taking %g.",
-        text,
-        DEFAULT_SEND_TIMEOUT,
-    )
-    return DEFAULT_SEND_TIMEOUT
-
-
-def _option(name: str) -> str | None:
-    from airflow.providers.common.compat.sdk import conf
-
-    return given(conf.get("pagerduty", name, fallback=None))
-
-
-def mask(secret: str | None) -> None:
-    """Have Airflow hide a credential in its logs. The extra's ``routing_key`` is hidden by nobody else."""
-    if not secret:
-        return
-    try:
-        from airflow.providers.common.compat.sdk import mask_secret
-    except ImportError:  # common-compat before 1.22
-        try:
-            from airflow.sdk.log import mask_secret
-        except ImportError:  # Airflow 2
-            from airflow.utils.log.secrets_masker import (  # type: ignore[import-not-found, unused-ignore]
-                mask_secret,
-            )
-    mask_secret(secret)

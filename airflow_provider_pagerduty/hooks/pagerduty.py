@@ -9,6 +9,7 @@ from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_pagerduty.hooks import connection
 from airflow_provider_pagerduty.hooks.pagerduty_events import PagerdutyEventsHook
+from airflow_provider_pagerduty.settings import send_timeout
 
 if TYPE_CHECKING:
     import pagerduty
@@ -145,4 +146,4 @@ class PagerdutyHook(BaseHook):  # type: ignore[misc, unused-ignore]
         """Ask for the account's abilities, and say whose token it is, or what is really wrong."""
         from airflow_provider_pagerduty.hooks.token_check import check_token
 
-        return check_token(self.token, self._endpoint, connection.send_timeout())
+        return check_token(self.token, self._endpoint, send_timeout())

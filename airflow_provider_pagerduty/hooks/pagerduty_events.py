@@ -17,6 +17,7 @@ from airflow_provider_pagerduty.hooks import connection
 from airflow_provider_pagerduty.hooks.event import ALERT_PATH, CHANGE_PATH, Event, one_connection, require_key
 from airflow_provider_pagerduty.hooks.pagerduty_events_async import PagerdutyEventsAsyncHook
 from airflow_provider_pagerduty.payload import prepare_change_event_data, prepare_event_data
+from airflow_provider_pagerduty.settings import send_timeout
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -89,7 +90,7 @@ class PagerdutyEventsHook(BaseHook):  # type: ignore[misc, unused-ignore]
         return Sender((self._endpoint or connection.configured_endpoint()).events)
 
     def _send(self, path: str, event: Event) -> dict[str, Any]:
-        return event.conclude(*self._sender.post_event(path, event.body, connection.send_timeout()))
+        return event.conclude(*self._sender.post_event(path, event.body, send_timeout()))
 
     def create_event(
         self,
@@ -104,6 +105,10 @@ class PagerdutyEventsHook(BaseHook):  # type: ignore[misc, unused-ignore]
         class_type: str | None = None,
         images: Sequence[Mapping[str, Any]] | None = None,
         links: Sequence[Mapping[str, Any]] | None = None,
+        *,
+        timestamp: datetime | str | None = None,
+        client: str | None = None,
+        client_url: str | None = None,
     ) -> dict[str, Any]:
         """Trigger, acknowledge or resolve an alert.
 
@@ -123,6 +128,10 @@ class PagerdutyEventsHook(BaseHook):  # type: ignore[misc, unused-ignore]
         :param class_type: the kind of event.
         :param images: ``[{"src": "https://…", "href": …, "alt": …}]``.
         :param links: ``[{"href": …, "text": …}]``.
+        :param timestamp: when it happened, a datetime (one without a zone is UTC) or ISO 8601 text; when it
+            arrives, where not given.
+        :param client: what monitors the system. Goes with a trigger only.
+        :param client_url: where to find that. Goes with a trigger only.
         :return: PagerDuty's answer: ``{"status": "success", "message": …, "dedup_key": …}``.
         :raises ValueError: for an argument that PagerDuty would refuse and that cannot be mended.
         :raises EventRejected: if PagerDuty answered 400, with its reasons.
@@ -141,6 +150,9 @@ class PagerdutyEventsHook(BaseHook):  # type: ignore[misc, unused-ignore]
             images=images,
             links=links,
             action_key_name="event_action",
+            timestamp=timestamp,
+            client=client,
+            client_url=client_url,
         )
         return self._send(ALERT_PATH, Event.alert(self.integration_key, data))
 

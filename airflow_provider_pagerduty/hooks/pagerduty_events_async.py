@@ -13,7 +13,9 @@ from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_pagerduty.hooks import connection
 from airflow_provider_pagerduty.hooks.event import ALERT_PATH, CHANGE_PATH, Event, one_connection, require_key
+from airflow_provider_pagerduty.masking import mask
 from airflow_provider_pagerduty.payload import prepare_change_event_data, prepare_event_data
+from airflow_provider_pagerduty.settings import send_timeout
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -103,13 +105,13 @@ class PagerdutyEventsAsyncHook(BaseHook):  # type: ignore[misc, unused-ignore]
             else:
                 # Masking asks the supervisor and waits for it, which is safe in a thread only.
                 return await asyncio.to_thread(connection.read_settings, found)
-        await asyncio.to_thread(connection.mask, self._explicit)
+        await asyncio.to_thread(mask, self._explicit)
         return connection.Settings()
 
     async def _send(self, path: str, event: Event, base_url: str) -> dict[str, Any]:
         from airflow_provider_pagerduty.hooks.async_sender import AsyncSender
 
-        seconds = connection.send_timeout()
+        seconds = send_timeout()
         if not self._is_open:
             async with AsyncSender(base_url) as sender:
                 return event.conclude(*await sender.post_event(path, event.body, seconds))
@@ -130,6 +132,10 @@ class PagerdutyEventsAsyncHook(BaseHook):  # type: ignore[misc, unused-ignore]
         class_type: str | None = None,
         images: Sequence[Mapping[str, Any]] | None = None,
         links: Sequence[Mapping[str, Any]] | None = None,
+        *,
+        timestamp: datetime | str | None = None,
+        client: str | None = None,
+        client_url: str | None = None,
     ) -> dict[str, Any]:
         """Trigger, acknowledge or resolve an alert, as :meth:`PagerdutyEventsHook.create_event` does."""
         data = prepare_event_data(
@@ -145,6 +151,9 @@ class PagerdutyEventsAsyncHook(BaseHook):  # type: ignore[misc, unused-ignore]
             images=images,
             links=links,
             action_key_name="event_action",
+            timestamp=timestamp,
+            client=client,
+            client_url=client_url,
         )
         key, base_url = await self._look_up()
         return await self._send(ALERT_PATH, Event.alert(key, data), base_url)

@@ -1,0 +1,41 @@
+"""What the ``[pagerduty]`` section of Airflow's configuration says; provider.yaml describes each option.
+
+Read when it is needed, never at import. A setting that cannot be obeyed must not cost anybody a page, so it is
+said in the log and the default is taken; only where PagerDuty is cannot be guessed (``hooks/connection``).
+"""
+
+from __future__ import annotations
+
+import logging
+
+log = logging.getLogger(__name__)
+
+#: Seconds. `[pagerduty] send_timeout` where it is not set, or not a number.
+DEFAULT_SEND_TIMEOUT = 10.0
+
+
+def option(name: str, section: str = "pagerduty") -> str | None:
+    """Return an option without white space around it; None where it is not set, or empty."""
+    from airflow.providers.common.compat.sdk import conf
+
+    text = conf.get(section, name, fallback=None)
+    return str(text).strip() or None if text is not None else None
+
+
+def send_timeout() -> float:
+    """Return the seconds that one event may cost: ``[pagerduty] send_timeout``."""
+    text = option("send_timeout")
+    if text is None:
+        return DEFAULT_SEND_TIMEOUT
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if 0 < seconds < float("inf"):
+        return seconds
+    log.warning(
+        "[pagerduty] send_timeout must be a number of seconds above 0, got %r; taking %g.",
+        text,
+        DEFAULT_SEND_TIMEOUT,
+    )
+    return DEFAULT_SEND_TIMEOUT
