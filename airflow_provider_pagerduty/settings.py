@@ -7,11 +7,16 @@ said in the log and the default is taken; only where PagerDuty is cannot be gues
 from __future__ import annotations
 
 import logging
+from typing import get_args
+
+from airflow_provider_pagerduty.payload import Severity
 
 log = logging.getLogger(__name__)
 
 #: Seconds. `[pagerduty] send_timeout` where it is not set, or not a number.
 DEFAULT_SEND_TIMEOUT = 10.0
+DEFAULT_SEVERITY = "error"
+SEVERITIES: tuple[str, ...] = get_args(Severity)
 
 
 def option(name: str, section: str = "pagerduty") -> str | None:
@@ -39,3 +44,17 @@ def send_timeout() -> float:
         DEFAULT_SEND_TIMEOUT,
     )
     return DEFAULT_SEND_TIMEOUT
+
+
+def severity() -> str:
+    """Return the severity of alerts that are given none: ``[pagerduty] severity``."""
+    text = (option("severity") or DEFAULT_SEVERITY).lower()
+    if text in SEVERITIES:
+        return text
+    log.warning(
+        "[pagerduty] severity must be one of: %s; got %r; taking %s.",
+        ", ".join(SEVERITIES),
+        text,
+        DEFAULT_SEVERITY,
+    )
+    return DEFAULT_SEVERITY

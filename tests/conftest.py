@@ -91,3 +91,19 @@ def configure(monkeypatch):
             monkeypatch.setenv(f"AIRFLOW__PAGERDUTY__{name.upper()}", str(value))
 
     return configure
+
+
+@pytest.fixture
+def past(monkeypatch):
+    """What Airflow remembers of the DAG ``orders``: nothing yet."""
+    sys.path.append(str(Path(__file__).parent))  # not done by pytest in importlib mode
+    from airflow_contexts import IS_AIRFLOW_2, Past
+
+    past = Past()
+    if not IS_AIRFLOW_2:
+        from airflow.sdk.execution_time import task_runner
+
+        monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", past, raising=False)
+    yield past
+    if IS_AIRFLOW_2:
+        past.forget()

@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "payload": ({"jsonable"}, False),
     "delivery": (set(), False),
     "exceptions": (set(), True),
-    "settings": (set(), True),
+    "settings": ({"payload"}, True),
     "masking": (set(), True),
     "hooks": (
         {
@@ -37,7 +37,16 @@ MAY_IMPORT = {
         },
         True,
     ),
-    "notifications": ({"hooks"}, True),
+    "deployment": ({"hooks", "settings"}, True),
+    "exception_text": (set(), False),
+    "history": (set(), True),
+    "alert": ({"", "deployment", "exception_text", "history", "masking", "payload"}, True),
+    "recovery": ({"alert", "history"}, True),
+    "notifications": (
+        {"", "hooks", "alert", "recovery", "deployment", "settings", "masking", "jsonable", "payload"}
+        | {"notifications"},
+        True,
+    ),
     "sandbox": ({"sandbox"}, False),
     "pytest_plugin": ({"sandbox"}, False),
     "demo": ({"sandbox"}, False),

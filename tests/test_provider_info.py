@@ -125,6 +125,8 @@ def test_airflow_knows_the_config_section():
         "send_timeout": "10",
         "region": "us",
         "base_url": "",
+        "severity": "error",
+        "deployment": "",
     }
 
 
