@@ -76,7 +76,7 @@ def _tell(console: Console, airflow: LocalAirflow, sandbox: RunningSandbox) -> N
     _show(console, airflow, sandbox, "The same two incidents", expected="resolved")
     console.print(
         "Two alerts, opened once and resolved by themselves: one by a task's own "
-        "[cyan]PagerdutyEventsHook().create_event[/], one by [cyan]PagerdutyNotifier[/] callbacks."
+        "[cyan]PagerdutyEventsHook().create_event[/], one by [cyan]pagerduty_callbacks()[/]."
     )
 
 
@@ -132,6 +132,7 @@ class LocalAirflow:
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__PARALLELISM": "2",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            "AIRFLOW__PAGERDUTY__DEPLOYMENT": "demo",
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(ports[1]),
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(ports[2]),
             "EXAMPLE_ORDERS_FILE": str(self.orders_file),

@@ -2,15 +2,25 @@
 
 import asyncio
 import inspect
+import sys
+from datetime import timedelta
+from pathlib import Path
 
-import airflow
 import pytest
 from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_pagerduty.exceptions import DeliveryFailed
-from airflow_provider_pagerduty.notifications.pagerduty import PagerdutyNotifier, send_pagerduty_notification
+from airflow_provider_pagerduty.masking import mask
+from airflow_provider_pagerduty.notifications.event import LEFT_OUT
+from airflow_provider_pagerduty.notifications.pagerduty import (
+    PagerdutyNotifier,
+    pagerduty_callbacks,
+    send_pagerduty_notification,
+)
 
-IS_AIRFLOW_2 = airflow.__version__.startswith("2.")
+sys.path.append(str(Path(__file__).parent))  # not done by pytest in importlib mode
+from airflow_contexts import IS_AIRFLOW_2, NOON, deadline_context, make_dag, run_context, task_context
+
 KEY = "0123456789abcdefghijklmnopqrstuv"
 OTHER_KEY = "vutsrqponmlkjihgfedcba9876543210"
 FIELDS = [
@@ -26,7 +36,9 @@ FIELDS = [
     "images",
     "links",
     "pagerduty_events_conn_id",
+    "runbook_url",
 ]
+THIS = "scheduled__noon"
 
 
 def context(**more):
@@ -35,7 +47,8 @@ def context(**more):
 
 def test_the_published_arguments_stand_and_all_but_the_key_are_templates():
     parameters = inspect.signature(PagerdutyNotifier).parameters
-    assert [name for name in parameters if name != "kwargs"] == [*FIELDS, "integration_key"]
+    later = ["integration_key", "dedup_scope", "only_on_recovery"]
+    assert [name for name in parameters if name != "kwargs"] == [*FIELDS, *later]
     assert list(PagerdutyNotifier.template_fields) == FIELDS
     assert send_pagerduty_notification is PagerdutyNotifier
 
@@ -61,24 +74,25 @@ def test_every_field_is_rendered_and_sent(connections):
         images=[{"src": "https://example.com/{{ word }}.png"}],
         links=[{"href": "https://example.com/{{ word }}"}],
         pagerduty_events_conn_id="pagerduty_{{ 'events' }}_default",
+        runbook_url="https://example.com/how-to/{{ word }}",
     )(context())
     (event,) = connections.pagerduty.events
     assert event.service.integration_key == KEY
-    assert event.body == {
-        "event_action": "trigger",
-        "dedup_key": "rendered 3",
-        "payload": {
-            "summary": "rendered 1",
-            "severity": "warning",
-            "source": "rendered 2",
-            "custom_details": {"key": "rendered 4", "list": ["a_run"]},
-            "group": "rendered 5",
-            "component": "rendered 6",
-            "class": "rendered 7",
-        },
-        "images": [{"src": "https://example.com/rendered.png"}],
-        "links": [{"href": "https://example.com/rendered"}],
+    payload = event.body["payload"]
+    assert payload.pop("timestamp")
+    assert payload == {
+        "summary": "rendered 1",
+        "severity": "warning",
+        "source": "rendered 2",
+        "custom_details": {"dag": "a_dag", "run": "a_run", "key": "rendered 4", "list": ["a_run"]},
+        "group": "rendered 5",
+        "component": "rendered 6",
+        "class": "rendered 7",
     }
+    assert (event.body["event_action"], event.body["dedup_key"]) == ("trigger", "rendered 3")
+    assert event.body["images"] == [{"src": "https://example.com/rendered.png"}]
+    links = ["https://example.com/rendered", "https://example.com/how-to/rendered"]
+    assert [link["href"] for link in event.body["links"]][:2] == links
 
 
 def test_one_notifier_says_each_time_what_is_true_then(connections):
@@ -90,7 +104,7 @@ def test_one_notifier_says_each_time_what_is_true_then(connections):
     notifier(context(word="second"))
     payloads = [event.body["payload"] for event in connections.pagerduty.events]
     assert [payload["summary"] for payload in payloads] == ["first failed", "second failed"]
-    assert [payload["custom_details"] for payload in payloads] == [{"is": "first"}, {"is": "second"}]
+    assert [payload["custom_details"]["is"] for payload in payloads] == ["first", "second"]
     assert notifier.summary == "{{ word }} failed"
 
 
@@ -130,7 +144,7 @@ def test_templates_that_are_rendered_to_numbers_are_sent_as_text(connections):
     (event,) = connections.pagerduty.events
     assert event.body["dedup_key"] == "12"
     assert event.body["payload"]["summary"] == event.body["payload"]["group"] == "12"
-    assert event.body["payload"]["custom_details"] == {"n": 12}
+    assert event.body["payload"]["custom_details"]["n"] == 12
 
 
 def test_a_context_may_be_handed_in_on_every_airflow(connections):
@@ -157,3 +171,252 @@ def test_an_sla_miss_notifies(connections):
         DAG("a_dag", schedule=None), "tasks", "blocking", [], []
     )
     assert connections.pagerduty.events[0].body["payload"]["summary"] == "a_dag is late"
+    PagerdutyNotifier()(DAG("a_dag", schedule=None), "tasks", "blocking", [], [])
+    assert connections.pagerduty.events[1].body["payload"]["summary"] == "a_dag missed its SLA: tasks"
+
+
+def sent(sandbox):
+    (event,) = sandbox.pagerduty.events
+    return event.body
+
+
+def left_out(sandbox):
+    return sent(sandbox)["payload"]["custom_details"][LEFT_OUT]
+
+
+class TestWithNothingGiven:
+    def test_a_failure_is_a_great_alert(self, connections, configure, past):
+        configure(deployment="production")
+        PagerdutyNotifier()(task_context(make_dag(), exception=ValueError("no orders")))
+        body = sent(connections)
+        assert body["dedup_key"] == "production/orders/load"
+        assert body["client"] == "Apache Airflow"
+        assert [link["text"] for link in body["links"]] == ["Task log", "DAG run"]
+        payload = body["payload"]
+        assert payload["summary"] == "orders.load failed: ValueError: no orders"
+        assert (payload["severity"], payload["source"]) == ("error", "production")
+        assert payload["custom_details"]["exception"] == "ValueError: no orders"
+        assert LEFT_OUT not in payload["custom_details"]
+
+    def test_the_severity_is_the_configured_one(self, connections, configure, past, caplog):
+        configure(severity="Critical")
+        PagerdutyNotifier()(task_context(make_dag()))
+        configure(severity="sev1")
+        PagerdutyNotifier()(task_context(make_dag()))
+        severities = [event.body["payload"]["severity"] for event in connections.pagerduty.events]
+        assert severities == ["critical", "error"]
+        assert "[pagerduty] severity must be one of" in caplog.text
+
+    def test_without_a_name_of_the_deployment_the_key_carries_the_connections(self, connections, connect, past):
+        connect("team_a", conn_type="pagerduty_events", password=KEY, host=connections.url)
+        PagerdutyNotifier(pagerduty_events_conn_id="{{ 'team_a' }}")(task_context(make_dag()))
+        PagerdutyNotifier()(task_context(make_dag()))
+        keys = [event.body["dedup_key"] for event in connections.pagerduty.events]
+        assert keys == ["team_a/orders/load", "pagerduty_events_default/orders/load"]
+
+    def test_a_resolve_stands_down_what_a_failure_opened(self, connections, past):
+        PagerdutyNotifier()(task_context(make_dag()))
+        PagerdutyNotifier(action="resolve")(task_context(make_dag(), state="success", try_number=2))
+        (incident,) = connections.pagerduty.incidents
+        assert incident.status == "resolved"
+
+    def test_a_runbook_comes_first(self, connections, past):
+        PagerdutyNotifier(runbook_url="https://wiki/{{ dag.dag_id }}")(task_context(make_dag()))
+        assert sent(connections)["links"][0] == {"href": "https://wiki/orders", "text": "Runbook"}
+
+    def test_an_alert_of_its_own_for_each_run(self, connections, past):
+        for run_id in ("one", "two"):
+            PagerdutyNotifier(dedup_scope="run")(task_context(make_dag(), run_id=run_id))
+        assert len(connections.pagerduty.incidents) == 2
+
+    def test_what_is_not_a_callbacks_context_is_still_a_page(self, connections):
+        PagerdutyNotifier()({})
+        assert sent(connections)["payload"]["summary"] == "A DAG failed"
+
+
+class TestWhatIsGiven:
+    def test_text_for_details_takes_their_place(self, connections, past):
+        PagerdutyNotifier(custom_details="{{ dag.dag_id }} again")(task_context(make_dag()))
+        assert sent(connections)["payload"]["custom_details"] == "orders again"
+
+    def test_details_may_name_parameters_and_win(self, connections, past):
+        dag = make_dag(params={"rows": 3})
+        PagerdutyNotifier(custom_details={"rows": "{{ params.rows }}", "owner": "me"})(task_context(dag))
+        details = sent(connections)["payload"]["custom_details"]
+        assert (details["rows"], details["owner"], details["dag"]) == ("3", "me", "orders")
+
+    def test_blank_text_is_not_given(self, connections, past):
+        PagerdutyNotifier(summary=" ", severity="{{ nothing }}", dedup_key="")(task_context(make_dag()))
+        body = sent(connections)
+        assert body["payload"]["summary"] == "orders.load failed"
+        assert body["payload"]["severity"] == "error"
+        assert body["dedup_key"] == "pagerduty_events_default/orders/load"
+
+    def test_secrets_in_it_are_masked_too(self, connections, past):
+        mask("hunter-two")
+        PagerdutyNotifier(
+            summary="{{ exception }}",
+            custom_details={"why": "{{ exception }}", "error": ValueError("hunter-two")},
+            group="{{ exception }}",
+        )(task_context(make_dag(), exception=ValueError("login hunter-two")))
+        body = sent(connections)
+        assert "hunter-two" not in str(body)
+        assert body["payload"]["summary"] == "login ***"
+
+    def test_a_dedup_scope_that_is_none_is_refused(self):
+        with pytest.raises(ValueError, match="dedup_scope must be one of: always, run; got 'task'"):
+            PagerdutyNotifier(dedup_scope="task")
+
+
+class TestAFaultNeverLosesThePage:
+    @pytest.mark.parametrize(
+        ("given", "fault"),
+        [
+            ({"summary": "{{ dag.no.such }}"}, "summary: UndefinedError"),
+            ({"summary": "{{ 1 / 0 }}"}, "summary: ZeroDivisionError"),
+            ({"summary": "{% if %}"}, "summary: TemplateSyntaxError"),
+            ({"severity": "sev1"}, "severity: ValueError: Event severity must be one of"),
+            ({"action": "page"}, "action: ValueError: Event action must be one of"),
+            ({"runbook_url": "{{ 1 / 0 }}"}, "runbook_url: ZeroDivisionError"),
+            ({"custom_details": {"a": "{{ 1 / 0 }}"}}, "custom_details['a']: ZeroDivisionError"),
+            ({"links": [{"text": "no address"}]}, "links: ValueError: links[0] must be a dictionary with an"),
+            ({"links": "https://example.com"}, "links: ValueError: must be a list, is a str"),
+            ({"images": [{"src": "http://plain"}]}, "images: ValueError: images[0] must be"),
+            ({"dedup_key": "{{ 1 / 0 }}"}, "dedup_key: ZeroDivisionError"),
+            ({"pagerduty_events_conn_id": "{{ 1 / 0 }}"}, "pagerduty_events_conn_id: ZeroDivisionError"),
+        ],
+    )
+    def test_the_part_is_left_out_and_the_alert_says_so(self, connections, past, given, fault):
+        PagerdutyNotifier(**given)(task_context(make_dag()))
+        body = sent(connections)
+        (said,) = left_out(connections)
+        assert said.startswith(fault)
+        assert body["event_action"] == "trigger"
+        assert body["dedup_key"] == "pagerduty_events_default/orders/load"
+        assert body["payload"]["summary"] == "orders.load failed"
+        assert body["payload"]["severity"] == "error"
+        assert [link["text"] for link in body["links"]] == ["Task log", "DAG run"]
+
+    def test_what_is_sound_beside_it_stays(self, connections, past):
+        PagerdutyNotifier(
+            summary="ours",
+            severity="sev1",
+            custom_details={"good": "{{ dag.dag_id }}", "bad": "{{ 1 / 0 }}"},
+            links=[{"href": "https://good"}, {"href": ""}],
+        )(task_context(make_dag()))
+        body = sent(connections)
+        assert body["payload"]["summary"] == "ours"
+        assert body["payload"]["custom_details"]["good"] == "orders"
+        assert body["links"][0]["href"] == "https://good"
+        assert "bad" not in body["payload"]["custom_details"]
+        assert len(left_out(connections)) == 3
+
+    def test_details_that_are_text_say_so_too(self, connections, past):
+        PagerdutyNotifier(custom_details="see below", severity="sev1")(task_context(make_dag()))
+        assert sent(connections)["payload"]["custom_details"]["details"] == "see below"
+        assert len(left_out(connections)) == 1
+
+    def test_a_fault_shows_no_secret(self, connections, past, caplog):
+        mask("hunter-two")
+        PagerdutyNotifier(severity="{{ exception }}")(
+            task_context(make_dag(), exception=ValueError("hunter-two"))
+        )
+        assert "hunter-two" not in str(sent(connections)) + caplog.text
+
+    def test_not_even_a_fault_in_what_the_alert_says_by_itself(self, connections, past, monkeypatch):
+        monkeypatch.delattr("airflow_provider_pagerduty.alert._summary")
+        PagerdutyNotifier()(task_context(make_dag()))
+        assert sent(connections)["payload"]["summary"] == "orders failed"
+        assert left_out(connections)[0].startswith("all that this alert says by itself: NameError")
+
+
+class TestStandingDown:
+    def test_a_healthy_success_sends_nothing(self, connections, past):
+        PagerdutyNotifier(action="resolve")(task_context(make_dag(), state="success"))
+        asyncio.run(PagerdutyNotifier(action="resolve").async_notify(task_context(make_dag(), state="success")))
+        assert connections.pagerduty.events == []
+
+    def test_a_recovery_is_sent(self, connections, past):
+        past.add(NOON - timedelta(days=1), "failed", load="failed")
+        past.add(NOON, "success", run_id=THIS, load="success")
+        PagerdutyNotifier(action="resolve")(task_context(make_dag(), state="success"))
+        assert sent(connections)["event_action"] == "resolve"
+
+    def test_an_alert_with_a_key_of_its_own_is_stood_down_whenever_asked(self, connections, past):
+        PagerdutyNotifier(action="resolve", dedup_key="shared")(task_context(make_dag(), state="success"))
+        assert sent(connections)["dedup_key"] == "shared"
+
+    def test_unless_only_recoveries_are_wanted_or_all(self, connections, past):
+        success = task_context(make_dag(), state="success")
+        PagerdutyNotifier(action="resolve", dedup_key="shared", only_on_recovery=True)(success)
+        assert connections.pagerduty.events == []
+        PagerdutyNotifier(action="resolve", only_on_recovery=False)(success)
+        assert len(connections.pagerduty.events) == 1
+
+    def test_a_resolve_at_a_failure_is_the_users_own_wish(self, connections, past):
+        PagerdutyNotifier(action="resolve")(task_context(make_dag()))
+        assert sent(connections)["event_action"] == "resolve"
+
+
+class TestBothCallbacks:
+    def test_a_dag_takes_them_and_is_serialized_as_it_is_each_time(self):
+        forms = {str(self.serialized(**pagerduty_callbacks(severity="critical"))) for _ in range(2)}
+        assert len(forms) == 1
+        assert "has_on_failure_callback" in forms.pop()
+
+    def test_tasks_take_them_by_default_arguments(self):
+        forms = {str(self.serialized(default_args=pagerduty_callbacks(level="task"))) for _ in range(2)}
+        assert len(forms) == 1
+        task = make_dag(default_args=pagerduty_callbacks(level="task")).get_task("load")
+        for callback in (task.on_failure_callback, task.on_success_callback):
+            (notifier,) = callback if isinstance(callback, (list, tuple)) else (callback,)
+            assert isinstance(notifier, PagerdutyNotifier)
+
+    @staticmethod
+    def serialized(**arguments):
+        if IS_AIRFLOW_2:
+            from airflow.serialization.serialized_objects import SerializedDAG as Serialization
+        else:
+            from airflow.serialization.serialized_objects import DagSerialization as Serialization
+        return Serialization.to_dict(make_dag(**arguments))
+
+    def test_one_opens_and_the_other_closes_it(self, connections, past):
+        callbacks = pagerduty_callbacks(severity="critical")
+        dag = make_dag()
+        callbacks["on_failure_callback"](run_context(dag))
+        (incident,) = connections.pagerduty.incidents
+        assert (incident.alert.dedup_key, incident.alert.severity) == (
+            "pagerduty_events_default/orders",
+            "critical",
+        )
+        callbacks["on_success_callback"](run_context(dag, "success", state="success", clear_number=1))
+        assert incident.status == "resolved"
+
+    def test_the_second_sends_nothing_for_a_healthy_dag_also_with_a_key_of_its_own(self, connections, past):
+        for overrides in ({}, {"dedup_key": "ours"}):
+            callback = pagerduty_callbacks(**overrides)["on_success_callback"]
+            callback(run_context(make_dag(), "success", state="success"))
+        assert connections.pagerduty.events == []
+
+    @pytest.mark.parametrize(
+        ("arguments", "error"),
+        [
+            ({"level": "run"}, "level must be 'dag' or 'task', got 'run'"),
+            ({"action": "resolve"}, "action='resolve' cannot be given to both callbacks"),
+            ({"dedup_scope": "x"}, "dedup_scope must be one of"),
+        ],
+    )
+    def test_what_makes_no_sense_is_refused(self, arguments, error):
+        with pytest.raises(ValueError, match=error):
+            pagerduty_callbacks(**arguments)
+
+
+@pytest.mark.skipif(IS_AIRFLOW_2, reason="Airflow 2 has no deadlines")
+def test_a_missed_deadline_pages_from_an_event_loop(connections):
+    async def run():
+        await PagerdutyNotifier(severity="warning", context=deadline_context())
+
+    asyncio.run(run())
+    body = sent(connections)
+    assert body["payload"]["summary"].startswith("orders missed its deadline by ")
+    assert body["dedup_key"] == "pagerduty_events_default/orders"

@@ -37,7 +37,7 @@ def started_demo(tmp_path):
     processes = []
 
     def start(*arguments):
-        environment = {**os.environ, "TMPDIR": str(tmp_path), "COLUMNS": "160"}
+        environment = {**os.environ, "TMPDIR": str(tmp_path), "COLUMNS": "200"}
         process = subprocess.Popen(
             [*COMMAND, *arguments],
             env=environment,
@@ -86,7 +86,8 @@ def test_the_demo_shows_an_incident_open_and_its_resolution_and_leaves_nothing_b
     first, _, second = output.partition("2. The input file arrives")
     assert "load_orders: failed" in first
     assert len(re.findall(r"│ triggered +│", first)) == 2
-    assert "example_pagerduty.load_orders failed: orders.csv is not there yet" in first
+    assert "example_pagerduty.load_orders failed: FileNotFoundError: orders.csv is not there yet" in first
+    assert "demo/example_pagerduty/load_orders" in first
     assert "load_orders: success" in second
     assert len(re.findall(r"│ resolved +│", second)) == 2
     assert second.count("trigger, resolve") == 2
@@ -134,12 +135,13 @@ def test_the_example_dag_pages_and_stands_down_on_airflow_2(connections, tmp_pat
 
     run("db", "migrate")
     run("dags", "test", demo.DAG_ID, "2026-01-01", status=1)
-    opened = {"example_pagerduty/orders-file": "triggered", "example_pagerduty/load_orders": "triggered"}
+    own_key = "pagerduty_events_default/example_pagerduty/load_orders"
+    opened = {"example_pagerduty/orders-file": "triggered", own_key: "triggered"}
     assert incidents() == opened
     summaries = {each.alert.summary for each in connections.pagerduty.incidents}
     assert summaries == {
         "orders.csv is missing",
-        "example_pagerduty.load_orders failed: orders.csv is not there yet",
+        "example_pagerduty.load_orders failed: FileNotFoundError: orders.csv is not there yet",
     }
     orders.write_text("order,amount\n1,9.90\n")
     run("dags", "test", demo.DAG_ID, "2026-01-02")

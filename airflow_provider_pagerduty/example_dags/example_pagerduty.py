@@ -7,22 +7,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 from airflow.providers.common.compat.sdk import dag, task
 
 from airflow_provider_pagerduty.hooks.pagerduty_events import PagerdutyEventsHook
-from airflow_provider_pagerduty.notifications.pagerduty import PagerdutyNotifier
+from airflow_provider_pagerduty.notifications.pagerduty import pagerduty_callbacks
 
 ORDERS = Path(os.environ.get("EXAMPLE_ORDERS_FILE", "/tmp/orders.csv"))  # noqa: S108 (an example)
-
-# The dedup_key is the alert's name: equal on failure and on success, so that the one closes the other.
-LOAD_ALERT: dict[str, Any] = {
-    "dedup_key": "{{ dag.dag_id }}/{{ ti.task_id }}",
-    "source": "example deployment",
-    "component": "{{ ti.task_id }}",
-    "links": [{"href": "{{ ti.log_url }}", "text": "Task log"}],
-}
 
 
 @dag(schedule=None, catchup=False, tags=["example", "pagerduty"])
@@ -42,21 +33,10 @@ def example_pagerduty() -> None:
         )
 
     @task(
-        on_failure_callback=PagerdutyNotifier(
-            summary="{{ dag.dag_id }}.{{ ti.task_id }} failed: {{ exception }}",
-            severity="critical",
-            custom_details={"run": "{{ run_id }}", "try": "{{ ti.try_number }}"},
-            **LOAD_ALERT,
-        ),
-        on_success_callback=PagerdutyNotifier(
-            summary="{{ dag.dag_id }}.{{ ti.task_id }} succeeded",
-            severity="info",
-            action="resolve",
-            **LOAD_ALERT,
-        ),
+        **pagerduty_callbacks(level="task", severity="critical", runbook_url="https://wiki.example.com/orders")
     )
     def load_orders() -> int:
-        """Fail while the file is missing, which calls the notifier."""
+        """Fail while the file is missing, which pages; succeed once it is there, which stands down."""
         if not ORDERS.exists():
             raise FileNotFoundError(f"{ORDERS.name} is not there yet")
         return len(ORDERS.read_text().splitlines())

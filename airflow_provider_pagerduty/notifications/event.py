@@ -1,0 +1,172 @@
+"""What a notifier sends: what its user gave, over what ``alert`` says by itself.
+
+Whatever is wrong with what the user gave is left out, and the alert's details say so: a page at three in the
+morning is never lost to its own decoration.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from airflow_provider_pagerduty import alert, deployment, settings
+from airflow_provider_pagerduty.jsonable import to_jsonable
+from airflow_provider_pagerduty.masking import redact
+from airflow_provider_pagerduty.payload import prepare_event_data
+from airflow_provider_pagerduty.recovery import has_recovered
+
+log = logging.getLogger(__name__)
+
+#: The name in the details under which the alert says what was left out of it.
+LEFT_OUT = "left out of this alert"
+#: Characters that one fault may take there.
+MAX_FAULT = 300
+_LISTS = ("links", "images")
+
+
+@dataclass(slots=True)
+class Faults:
+    """What could not be sent as it was given, and why."""
+
+    found: list[str] = field(default_factory=list)
+
+    def add(self, what: str, error: Exception) -> None:
+        """Note that a part is left out."""
+        try:
+            text = f"{what}: {type(error).__name__}: {error}"
+        except Exception:  # the error is the user's, and so is its __str__
+            text = f"{what}: {type(error).__name__}"
+        text = str(redact(text))
+        self.found.append(text if len(text) <= MAX_FAULT else f"{text[: MAX_FAULT - 1]}…")
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the notifier was given, its templates rendered; None where it was given nothing.
+
+    :param fields: arguments of ``create_event``, and ``runbook_url``.
+    :param conn_id: the connection that the alert goes out with.
+    :param only_on_recovery: send a resolve only if there was something to recover from; with None, where the
+        alert is the default one.
+    """
+
+    fields: Mapping[str, Any]
+    conn_id: str
+    dedup_scope: alert.DedupScope
+    only_on_recovery: bool | None
+    faults: Faults
+
+
+def compose(given: Given, context: Mapping[str, Any], now: datetime) -> dict[str, Any] | None:
+    """Return the arguments of ``create_event``, or None if nothing is to be sent.
+
+    :param context: what Airflow called back with.
+    :param now: the time.
+    """
+    occasion = alert.read(context)
+    texts = {name: _text(name, given) for name in given.fields if name not in ("custom_details", *_LISTS)}
+    if texts["action"] == "resolve" and occasion.outcome in ("succeeded", "skipped"):
+        only = given.only_on_recovery
+        if (texts["dedup_key"] is None if only is None else only) and not has_recovered(
+            occasion, given.dedup_scope
+        ):
+            return None
+    defaults = _defaults(occasion, given, now)
+    runbook = texts.pop("runbook_url")
+    event = defaults | {name: text for name, text in texts.items() if text is not None}
+    links = [{"href": runbook, "text": "Runbook"}] if runbook else []
+    event["links"] = [*_items("links", given), *links, *defaults["links"]]
+    event["images"] = _items("images", given)
+    details = given.fields["custom_details"]
+    event["custom_details"] = defaults["custom_details"] | details if isinstance(details, Mapping) else details
+    if details is None:
+        event["custom_details"] = defaults["custom_details"]
+    _leave_out_what_is_faulty(event, defaults, given.faults)
+    _redact(event)
+    if given.faults.found:
+        log.warning("Left out of the PagerDuty alert: %s", "; ".join(given.faults.found))
+        details = event["custom_details"]
+        details = details if isinstance(details, dict) else {"details": details}
+        event["custom_details"] = {LEFT_OUT: given.faults.found} | details
+    return event
+
+
+def _defaults(occasion: alert.Occasion, given: Given, now: datetime) -> dict[str, Any]:
+    try:
+        said = alert.describe(occasion, now)
+    except Exception as error:  # a context of a shape that nobody has seen yet
+        given.faults.add("all that this alert says by itself", error)
+        said = {
+            "summary": f"{occasion.dag_id or 'A DAG'} {occasion.outcome}",
+            "custom_details": {},
+            "links": [],
+        }
+    return said | {
+        "severity": settings.severity(),
+        "source": deployment.name() or "airflow",
+        "action": "trigger",
+        "dedup_key": occasion.dedup_key(deployment.origin(given.conn_id), given.dedup_scope),
+    }
+
+
+def _text(name: str, given: Given) -> str | None:
+    """Return a field as PagerDuty wants it, as text; native rendering may have made it anything."""
+    value = given.fields[name]
+    if value is None:
+        return None
+    try:
+        text = str(value)
+    except Exception as error:  # the value is the user's, and so is its __str__
+        given.faults.add(name, error)
+        return None
+    return text if text.strip() else None
+
+
+def _items(name: str, given: Given) -> list[Any]:
+    items = given.fields[name]
+    if items is None:
+        return []
+    if not isinstance(items, (list, tuple)):
+        given.faults.add(name, ValueError(f"must be a list, is a {type(items).__name__}"))
+        return []
+    return list(items)
+
+
+def _leave_out_what_is_faulty(event: dict[str, Any], defaults: Mapping[str, Any], faults: Faults) -> None:
+    """Take back what PagerDuty would refuse; ``payload``, which knows that, is asked part by part."""
+    if _error_of(event) is None:
+        return
+    sound = {"summary": "sound", "severity": "error", "dedup_key": "sound"}
+    for name in [name for name in event if name not in _LISTS]:
+        if error := _error_of(sound | {name: event[name]}):
+            faults.add(name, error)
+            event[name] = defaults.get(name)
+    for name in _LISTS:
+        kept = []
+        for item in event[name]:
+            if error := _error_of(sound | {name: [item]}):
+                faults.add(name, error)
+            else:
+                kept.append(item)
+        event[name] = kept
+
+
+def _error_of(fields: Mapping[str, Any]) -> Exception | None:
+    build: Callable[..., Any] = prepare_event_data
+    try:
+        build(**fields)
+    except ValueError as error:
+        return error
+    return None
+
+
+def _redact(event: dict[str, Any]) -> None:
+    """Hide the secrets that Airflow knows of in what people read, which users' templates may have filled."""
+    for name in ("summary", "source", "component", "group", "class_type"):
+        if event.get(name) is not None:
+            event[name] = redact(event[name])
+    # As JSON first: what would print itself only later could still say a secret then.
+    event["custom_details"] = redact(to_jsonable(event["custom_details"], []))
