@@ -7,11 +7,12 @@ CLEAN := env -u PYTHONDONTWRITEBYTECODE -u AIRFLOW_HOME -u AIRFLOW_CONFIG -u PYT
 AIRFLOW_3 := .venv/airflow-3
 AIRFLOW_2 := .venv/airflow-2
 
-.PHONY: help demo test lint test-airflow-3 test-airflow-2 clean
+.PHONY: help demo test test-all lint test-airflow-3 test-airflow-2 clean
 
 help:
 	@echo "make demo         see a real Airflow run fail, page, recover and stand down (KEEP=1 leaves it up)"
-	@echo "make test         run every test, on Airflow 3.3 and on 2.11"
+	@echo "make test         run the tests, on Airflow 3.3 and on 2.11"
+	@echo "make test-all     the same with every case on a real Airflow, and write down what each showed"
 	@echo "make lint         ruff and mypy"
 	@echo "make clean        remove what the other targets made"
 
@@ -20,16 +21,21 @@ demo: $(AIRFLOW_3)/ready
 
 test: lint test-airflow-3 test-airflow-2
 
+# What each case showed goes into tests/e2e/results.json, and from there into the table in docs/alerts.md.
+test-all: export E2E_RESULTS := write
+test-all: SELECTED := -m ""
+test-all: lint test-airflow-3 test-airflow-2
+
 lint: $(AIRFLOW_3)/ready
 	$(AIRFLOW_3)/bin/ruff check
 	$(AIRFLOW_3)/bin/ruff format --check
 	$(AIRFLOW_3)/bin/mypy
 
 test-airflow-3: $(AIRFLOW_3)/ready
-	$(CLEAN) $(AIRFLOW_3)/bin/python -m pytest $(PYTEST_ARGS)
+	$(CLEAN) $(AIRFLOW_3)/bin/python -m pytest $(SELECTED) $(PYTEST_ARGS)
 
 test-airflow-2: $(AIRFLOW_2)/ready
-	$(CLEAN) $(AIRFLOW_2)/bin/python -m pytest $(PYTEST_ARGS)
+	$(CLEAN) $(AIRFLOW_2)/bin/python -m pytest $(SELECTED) $(PYTEST_ARGS)
 
 $(AIRFLOW_3)/ready: AIRFLOW := apache-airflow==3.3.*
 $(AIRFLOW_2)/ready: AIRFLOW := apache-airflow==2.11.*
