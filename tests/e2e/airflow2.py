@@ -1,7 +1,7 @@
 """Airflow 2: a scheduler with its dag-processor; `airflow dags backfill` runs its tasks itself.
 
-LocalExecutor, as Airflow's own tests have it on SQLite: SequentialExecutor starts a whole Airflow for each task,
-one at a time.
+LocalExecutor, as Airflow's own tests have it on SQLite: SequentialExecutor starts a whole Airflow for each
+task, one at a time.
 """
 
 import subprocess

@@ -1,7 +1,7 @@
 """Run in a process of Airflow's own: one command a line comes in as JSON, and its answer goes out.
 
 Airflow 3's API could do the same; but there, each run that is made writes an audit record in the event loop, so
-that on SQLite, which has one writer, the server waits for itself for seconds, and all tasks wait for the server.
+that on SQLite, which has one writer, the server waits for itself for seconds, and all tasks wait for it.
 """
 
 import json
