@@ -77,6 +77,18 @@ class Occasion:
         return self.context.get("exception") if self.kind == "task" else None
 
     @property
+    def tries(self) -> int | None:
+        """Which try of a task it was; None where that is unknown, and of a run."""
+        number = look(self.ti, "try_number") if self.kind == "task" else None
+        return number if isinstance(number, int) else None
+
+    @property
+    def clearings(self) -> int | None:
+        """How often its run was cleared, as far as was known when the task started; None where unknown."""
+        number = look(self.dag_run, "clear_number")
+        return number if isinstance(number, int) else None
+
+    @property
     def map_index(self) -> int:
         """The task's map index, -1 where it is not mapped."""
         index = look(self.ti, "map_index")
@@ -178,9 +190,6 @@ def describe(occasion: Occasion, now: datetime) -> dict[str, Any]:
         "component": occasion.task_id or occasion.dag_id,
         "group": occasion.dag_id,
         "class_type": _class(occasion),
-        "links": _links(occasion),
-        "client": CLIENT,
-        "client_url": deployment.dag_page(occasion.dag_id) if occasion.dag_id else None,
     }
     redacted: dict[str, Any] = redact(said)
     # Only now, as half a secret would not be found.
@@ -191,7 +200,13 @@ def describe(occasion: Occasion, now: datetime) -> dict[str, Any]:
     if "traceback" in details:
         lines = [_cut(line, MAX_LINE) for line in details["traceback"].split("\n")]
         details["traceback"] = "\n".join(lines)
-    return redacted | {"timestamp": _happened(occasion, now)}
+    # No secret is in these, and a word that happens to be one would break an address.
+    return redacted | {
+        "links": _links(occasion, failed),
+        "client": CLIENT,
+        "client_url": deployment.dag_page(occasion.dag_id) if occasion.dag_id else None,
+        "timestamp": _happened(occasion, now),
+    }
 
 
 def _happened(occasion: Occasion, now: datetime) -> datetime:
@@ -217,7 +232,7 @@ def _summary(occasion: Occasion, failed: Sequence[TaskState], now: datetime) -> 
             return f"{who} failed: all tasks deadlocked" + (f", after {names} failed" if names else "")
         return f"{who} {occasion.outcome}" + (f": {names}" if names else "")
     what = {"to retry": "failed and will be retried"}.get(occasion.outcome, occasion.outcome)
-    exception = exception_text.line(occasion.exception)
+    exception = exception_text.line(occasion.exception, redact)
     return f"{who} {what}" + (f": {exception}" if exception else "")
 
 
@@ -240,8 +255,8 @@ def _details(occasion: Occasion, failed: Sequence[TaskState], now: datetime) -> 
             "operator": look(task, "task_type") or look(ti, "operator"),
             "owner": look(task, "owner"),
             "host": _host(occasion),
-            "exception": exception_text.whole(occasion.exception),
-            "traceback": exception_text.last_lines(occasion.exception),
+            "exception": exception_text.whole(occasion.exception, redact),
+            "traceback": exception_text.last_lines(occasion.exception, redact),
         }
     elif kind == "deadline":
         details |= {
@@ -310,13 +325,16 @@ def _listed(names: Sequence[str], most: int) -> str:
     return f"{shown} and {len(names) - most:,} more" if len(names) > most else shown
 
 
-def _links(occasion: Occasion) -> list[dict[str, str]]:
+def _links(occasion: Occasion, failed: Sequence[TaskState]) -> list[dict[str, str]]:
+    """Return the addresses of the log (of a run, its first failed task's) and of the run."""
     links = []
-    if occasion.kind == "task" or (occasion.kind == "run" and _state(occasion.ti) == "failed"):
-        log = look(occasion.ti, "log_url")
-        if isinstance(log, str) and log:
-            links.append({"href": deployment.log_page(log), "text": "Task log"})
+    log = look(occasion.ti, "log_url") if occasion.kind == "task" else None
+    if isinstance(log, str) and log:
+        links.append({"href": deployment.as_uri(log), "text": "Task log"})
     if occasion.dag_id and occasion.run_id:
+        for each in failed[:1]:
+            page = deployment.log_page(occasion.dag_id, occasion.run_id, each.task_id, each.map_index)
+            links.append({"href": page, "text": f"Log of {each}" if len(failed) > 1 else "Task log"})
         links.append({"href": deployment.run_page(occasion.dag_id, occasion.run_id), "text": "DAG run"})
     return links
 

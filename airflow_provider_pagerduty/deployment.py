@@ -71,7 +71,19 @@ def run_page(dag_id: str, run_id: str) -> str:
     )
 
 
-def log_page(log_url: str) -> str:
-    """Return the address of a task's log, as a task instance has it, with its non-ASCII ids escaped."""
+def log_page(dag_id: str, run_id: str, task_id: str, map_index: int) -> str:
+    """Return the address of a task's log.
+
+    :param map_index: -1 where the task is not mapped.
+    """
+    task = quote(task_id, safe="")
+    if AIRFLOW_V_3_0_PLUS:
+        return f"{run_page(dag_id, run_id)}/tasks/{task}" + (f"/mapped/{map_index}" if map_index >= 0 else "")
+    index = f"&map_index={map_index}" if map_index >= 0 else ""
+    return f"{run_page(dag_id, run_id)}&task_id={task}{index}&tab=logs"
+
+
+def as_uri(log_url: str) -> str:
+    """Return the address that a task instance has of its log, with its non-ASCII ids escaped."""
     # Airflow 2 doubles the slash at the base URL's end; the escapes that are there stay.
-    return quote(log_url.replace("//dags/", "/dags/", 1), safe="%/:?#[]@!$&'()*+,;=")
+    return quote(log_url.replace(f"{base_url()}//", f"{base_url()}/", 1), safe="%/:?#[]@!$&'()*+,;=")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 #: common-compat before 1.22 knows neither function; then come Airflow 3's own module, and Airflow 2's.
@@ -16,19 +17,30 @@ def mask(secret: str | None) -> None:
 
 
 def redact(value: Any) -> Any:
-    """Return the value with every secret that Airflow knows of replaced by ``***``."""
-    return _find("redact")(value)
+    """Return JSON with every secret that Airflow knows of replaced by ``***``, however deep it stands.
+
+    Airflow itself looks five levels deep, and at no key. What stands under a name like ``password`` is hidden,
+    as Airflow hides it.
+    """
+    return _redacted(value, _find("redact"))
+
+
+def _redacted(value: Any, hide: Callable[[Any], Any]) -> Any:
+    if isinstance(value, dict):
+        return {hide(key): _under(key, item, hide) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_redacted(item, hide) for item in value]
+    return hide(value)
+
+
+def _under(key: Any, item: Any, hide: Callable[[Any], Any]) -> Any:
+    if isinstance(item, (dict, list)):
+        return _redacted(item, hide) if hide({key: "shown"})[key] == "shown" else "***"
+    return hide({key: item})[key]
 
 
 def _find(name: str) -> Callable[[Any], Any]:
-    from importlib import import_module
-
-    # common-compat before 1.22 knows neither; then come Airflow 3's own module, and Airflow 2's.
-    for module in (
-        "airflow.providers.common.compat.sdk",
-        "airflow.sdk.log",
-        "airflow.utils.log.secrets_masker",
-    ):
+    for module in _HOMES:
         try:
             found: Callable[[Any], Any] = getattr(import_module(module), name)
         except (ImportError, AttributeError):

@@ -21,27 +21,29 @@ from airflow_provider_pagerduty.history import EVER
 log = logging.getLogger(__name__)
 
 #: Runs that are looked at for the last one in which a task failed or succeeded; beyond, it is unknown.
-FURTHEST = 25
+FURTHEST = 10
 ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}
 
 
 def has_recovered(occasion: Occasion, scope: DedupScope = "always") -> bool:
     """Say whether a success has to stand an alert down.
 
-    :param occasion: the success of a task or a run.
-    :param scope: with ``run``, only this run's own earlier failure counts.
+    :param occasion: the success of a task or a run; or the skip of one, which only a mapped task recovers by.
+    :param scope: with ``run``, only what this run itself had opened counts.
     """
-    if occasion.outcome == "skipped":  # Airflow 2 calls on_success for it too
+    is_mapped = occasion.kind == "task" and occasion.map_index >= 0
+    if occasion.outcome == "skipped" and not is_mapped:
         return False
     try:
-        if _is_mapped(occasion) and _has_unwell_siblings(occasion):
+        if is_mapped and not _may_speak_for_all(occasion):
             return False
-        if scope == "run":
-            return _failed_before(occasion) is not False
         date = _logical_date(occasion)
+        failed_before, was_late = _failed_before(occasion), _was_late(occasion, date)
+        if scope == "run":
+            return was_late or failed_before is not False
         if date is None:
             return True
-        recovered = _failed_before(occasion) or _was_late(occasion, date) or _previous_failed(occasion, date)
+        recovered = failed_before or was_late or _previous_failed(occasion, date)
         return recovered and not _is_overtaken(occasion, date)
     except Exception as error:
         log.warning("Airflow's history does not answer (%s), so a success stands its alert down.", error)
@@ -49,7 +51,7 @@ def has_recovered(occasion: Occasion, scope: DedupScope = "always") -> bool:
 
 
 def _logical_date(occasion: Occasion) -> datetime | None:
-    """Return the run's logical date, also where Airflow 3 names but the run, as it does if all was skipped."""
+    """Return the run's logical date, also where Airflow 3 gives its id alone, as if all was skipped."""
     if occasion.logical_date or occasion.dag_run is not None or not occasion.dag_id:
         return occasion.logical_date
     runs = islice(occasion.history.runs(EVER), FURTHEST)
@@ -58,33 +60,35 @@ def _logical_date(occasion: Occasion) -> datetime | None:
 
 def _failed_before(occasion: Occasion) -> bool | None:
     """Say whether an earlier try or clearing of this very task or run may have failed; None if unknown."""
-    if occasion.kind == "task":
-        number = look(occasion.ti, "try_number")
-        return number > 1 if isinstance(number, int) else None
-    cleared = look(occasion.dag_run, "clear_number")
-    return cleared > 0 if isinstance(cleared, int) else None
+    counts = (occasion.tries, 1) if occasion.kind == "task" else (occasion.clearings, 0)
+    return None if counts[0] is None else counts[0] > counts[1]
 
 
-def _is_mapped(occasion: Occasion) -> bool:
-    return occasion.kind == "task" and occasion.map_index >= 0
-
-
-def _has_unwell_siblings(occasion: Occasion) -> bool:
-    """Say whether another index of this mapped task keeps their common alert open."""
+def _may_speak_for_all(occasion: Occasion) -> bool:
+    """Say whether this index of a mapped task may close the alert that all of them share."""
     assert occasion.run_id is not None
-    siblings = occasion.history.task_states(occasion.run_id, occasion.task_id)
-    states = {each.state for each in siblings if each.map_index != occasion.map_index}
-    if states & {"failed", "up_for_retry"}:
-        return True
-    # Airflow 3 records a success before it calls back, and a failure after. So an index that is under way may
-    # be failing this moment; waiting for the last one makes sure that its page is not closed behind its back.
-    # (Airflow 2 records both after, so that there two last ones would wait for each other.) An index that was
-    # retried or cleared does not wait: the last one may know of no failure.
-    return AIRFLOW_V_3_0_PLUS and not _failed_before(occasion) and not states <= ENDED
+    everybody = occasion.history.task_states(occasion.run_id, occasion.task_id)
+    others = {each.state for each in everybody if each.map_index != occasion.map_index}
+    if others & {"failed", "up_for_retry"}:
+        return False
+    if occasion.outcome == "skipped" and "success" not in others:
+        return False
+    if not AIRFLOW_V_3_0_PLUS:
+        # Airflow 2 records an end after it has called back, so nobody knows to be the last. The first one speaks.
+        return "success" not in others or bool(_failed_before(occasion))
+    # Airflow 3 records a success before it calls back, and a failure after. An index that is under way may be
+    # failing this moment, so the last one speaks, and no page is closed behind its back.
+    return others <= ENDED or _knows_of_a_page(occasion)
+
+
+def _knows_of_a_page(occasion: Occasion) -> bool:
+    """Say whether this index has been paged for, of which the last one may know nothing."""
+    was_told_of_a_retry = bool(look(occasion.context.get("task"), "on_retry_callback"))
+    return bool(_failed_before(occasion)) and (bool(occasion.clearings) or was_told_of_a_retry)
 
 
 def _previous_failed(occasion: Occasion, date: datetime) -> bool:
-    """Say whether the latest finished run before this one had failed; no earlier run means that all is well."""
+    """Say whether the latest finished run before this one had failed; without one, all is well."""
     if occasion.kind == "run":
         previous = occasion.history.latest_finished(date)
         return previous is not None and previous.state == "failed"
@@ -104,12 +108,14 @@ def _is_overtaken(occasion: Occasion, date: datetime) -> bool:
     if occasion.kind == "run":
         newest = occasion.history.latest_finished(EVER)
         return newest is not None and newest.logical_date > date and newest.state == "failed"
+    seen = 0
     for states in _states_back_from(occasion, EVER, until=date):
         if "failed" in states:
             return True
         if "success" in states and states <= ENDED:
             return False
-    return False
+        seen += 1
+    return seen == FURTHEST  # one that lies further ahead may have failed
 
 
 def _states_back_from(
@@ -122,21 +128,21 @@ def _states_back_from(
         yield {each.state for each in occasion.history.task_states(run.run_id, occasion.task_id)}
 
 
-def _was_late(occasion: Occasion, date: datetime) -> bool:
+def _was_late(occasion: Occasion, date: datetime | None) -> bool:
     """Say whether this run may have missed a deadline or an SLA, which pages under the DAG's own alert."""
     if occasion.kind != "run":
         return False
     deadlines = look(occasion.dag, "deadline") or ()
+    ended = as_datetime(look(occasion.dag_run, "end_date"))
     for deadline in deadlines if isinstance(deadlines, (list, tuple)) else (deadlines,):
-        path = str(look(look(deadline, "callback"), "path"))
         due = _due(deadline, occasion, date)
-        ended = as_datetime(look(occasion.dag_run, "end_date"))
-        if path.startswith("airflow_provider_pagerduty.") and (due is None or ended is None or ended > due):
+        if due is None or ended is None or ended > due:
             return True
-    return bool(look(occasion.dag, "sla_miss_callback")) and occasion.history.has_missed_sla(date)
+    has_slas = bool(look(occasion.dag, "sla_miss_callback"))
+    return has_slas and date is not None and occasion.history.has_missed_sla(date)
 
 
-def _due(deadline: Any, occasion: Occasion, date: datetime) -> datetime | None:
+def _due(deadline: Any, occasion: Occasion, date: datetime | None) -> datetime | None:
     """Return the earliest time that a deadline can stand for; None where that takes more than its run."""
     interval, reference = look(deadline, "interval"), look(deadline, "reference")
     start = {

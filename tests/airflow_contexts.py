@@ -56,6 +56,8 @@ def run_context(dag, reason="task_failure", task_id="load", *, state="failed", *
     """Return the context of a DAG's callback, with the task instance that Airflow found relevant."""
     context = task_context(dag, task_id, state=state, **more)
     context["reason"] = reason
+    if not IS_AIRFLOW_2:
+        del context["ti"].__dict__["state"]  # the dag-processor is not told it
     return context
 
 

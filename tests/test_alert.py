@@ -115,9 +115,10 @@ class TestAFailedTask:
             (raised(KeyError("amount")), "orders.load failed: KeyError: 'amount'"),
             (raised(ValueError()), "orders.load failed: ValueError"),
             (raised(ValueError(" \n")), "orders.load failed: ValueError"),
+            (raised(ValueError("\nfirst\r\nsecond")), "orders.load failed: ValueError: first"),
             (raised(SystemExit(3)), "orders.load failed: SystemExit: 3"),
         ],
-        ids=["none", "text", "key", "no message", "blank", "no Exception"],
+        ids=["none", "text", "key", "no message", "blank", "blank line", "no Exception"],
     )
     def test_whatever_airflow_knows_of_its_exception(self, past, exception, summary):
         assert said(task_context(make_dag(), exception=exception))["summary"] == summary
@@ -181,7 +182,22 @@ class TestARun:
         assert "task" not in event["custom_details"]
         assert (event["component"], event["class_type"]) == ("orders", "task_failure")
         assert event["timestamp"] == ENDED
-        assert [link["text"] for link in event["links"]] == ["Task log", "DAG run"]
+        log, run = event["links"]
+        assert (log["text"], run["text"]) == ("Log of check", "DAG run")
+        if IS_AIRFLOW_2:
+            assert log["href"].endswith(f"/orders/grid?dag_run_id={THIS}&task_id=check&tab=logs")
+        else:
+            assert log["href"].endswith(f"/dags/orders/runs/{THIS}/tasks/check")
+
+    def test_that_failed_in_one_mapped_task_leads_to_that_ones_log(self, past):
+        past.add(NOON, "failed", run_id=THIS, load=["success", "failed"])
+        (log, _) = said(run_context(make_dag()))["links"]
+        assert log["text"] == "Task log"
+        assert log["href"].endswith("&map_index=1&tab=logs" if IS_AIRFLOW_2 else "/tasks/load/mapped/1")
+
+    def test_names_as_failed_what_failed_and_not_what_was_not_reached(self, past):
+        past.add(NOON, "failed", run_id=THIS, load="failed", check="upstream_failed")
+        assert said(run_context(make_dag(tasks=("load", "check"))))["summary"] == "orders failed: load"
 
     def test_that_failed_in_a_thousand_mapped_tasks_names_a_few(self, past):
         past.add(NOON, "failed", run_id=THIS, load=["failed"] * 1000, load_b="failed")
@@ -325,6 +341,24 @@ class TestExceptionsInWords:
         assert [line for line in lines if not line.startswith(" ")] == [
             *("KeyError: 'amount'", "", "which led to:", "", "ValueError: no amount"),
         ]
+
+    def test_notes_and_the_members_of_a_group_are_named(self):
+        class Several(Exception):  # as an ExceptionGroup is, which Python 3.10 has not
+            exceptions = (ValueError("one"), KeyError("other"))
+            __notes__ = ["look into row 7"]  # noqa: RUF012
+
+        end = exception_text.last_lines(raised(Several("two of them"))).splitlines()[-4:]
+        assert end == [
+            "Several: two of them",
+            *("look into row 7", "  with ValueError: one", "  with KeyError: 'other'"),
+        ]
+
+    def test_a_cause_that_was_hidden_stays_hidden(self):
+        error = ValueError("no amount")
+        error.__context__, error.__suppress_context__ = KeyError("amount"), True
+        assert "KeyError" not in exception_text.last_lines(raised(error))
+        error.__suppress_context__ = False
+        assert "KeyError" in exception_text.last_lines(raised(error))
 
     def test_a_deep_traceback_keeps_its_end(self):
         def there(depth):

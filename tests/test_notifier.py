@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import sys
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -263,9 +264,51 @@ class TestWhatIsGiven:
         assert "hunter-two" not in str(body)
         assert body["payload"]["summary"] == "login ***"
 
+    def test_secrets_are_masked_wherever_they_were_rendered(self, connections, past, caplog):
+        mask("hunter-two-is-longer\nthan-a-line")
+        mask("hunter-two")
+        exception = ValueError("x" * 80 + "hunter-two hunter-two-is-longer\nthan-a-line")
+        said = "{{ exception }}"
+        PagerdutyNotifier(
+            severity=said,
+            action=said,
+            links=[{"href": "https://x/" + said, "text": said}],
+            images=[{"src": "https://x/" + said, "alt": said}],
+            runbook_url="https://x/" + said,
+            dedup_key=said,
+            custom_details={"a": {"b": {"c": {"d": {"e": {"f": {"g": said}}}}}}, "password": {"x": ["y"]}},
+        )(task_context(make_dag(), exception=exception))
+        shown = str(sent(connections)) + caplog.text
+        assert "hunter" not in shown
+        assert "than-a-line" not in shown
+        assert sent(connections)["payload"]["custom_details"]["password"] == "***"
+
+    def test_details_that_are_blank_are_not_given_and_others_stand_beside_the_alerts_own(
+        self, connections, past
+    ):
+        PagerdutyNotifier(custom_details="{{ nothing }}")(task_context(make_dag()))
+        PagerdutyNotifier(custom_details=[1, 2])(task_context(make_dag()))
+        first, second = (event.body["payload"]["custom_details"] for event in connections.pagerduty.events)
+        assert first["dag"] == second["dag"] == "orders"
+        assert second["details"] == [1, 2]
+
+    def test_a_key_of_its_own_has_the_run_too_where_each_run_has_an_alert(self, connections, past):
+        PagerdutyNotifier(dedup_key="ours", dedup_scope="run")(task_context(make_dag()))
+        assert sent(connections)["dedup_key"] == f"ours@{THIS}"
+
     def test_a_dedup_scope_that_is_none_is_refused(self):
         with pytest.raises(ValueError, match="dedup_scope must be one of: always, run; got 'task'"):
             PagerdutyNotifier(dedup_scope="task")
+
+
+NESTED = []
+for _ in range(3_000):
+    NESTED = [NESTED]
+
+
+class Unprintable:
+    def __repr__(self):
+        raise RuntimeError
 
 
 class TestAFaultNeverLosesThePage:
@@ -276,12 +319,19 @@ class TestAFaultNeverLosesThePage:
             ({"summary": "{{ 1 / 0 }}"}, "summary: ZeroDivisionError"),
             ({"summary": "{% if %}"}, "summary: TemplateSyntaxError"),
             ({"severity": "sev1"}, "severity: ValueError: Event severity must be one of"),
-            ({"action": "page"}, "action: ValueError: Event action must be one of"),
+            ({"action": "page"}, "action: ValueError: must be one of: trigger, ack"),
             ({"runbook_url": "{{ 1 / 0 }}"}, "runbook_url: ZeroDivisionError"),
             ({"custom_details": {"a": "{{ 1 / 0 }}"}}, "custom_details['a']: ZeroDivisionError"),
             ({"links": [{"text": "no address"}]}, "links: ValueError: links[0] must be a dictionary with an"),
             ({"links": "https://example.com"}, "links: ValueError: must be a list, is a str"),
             ({"images": [{"src": "http://plain"}]}, "images: ValueError: images[0] must be"),
+            ({"custom_details": {"deep": NESTED}}, "custom_details['deep']"),
+            ({"custom_details": {Unprintable(): "x"}}, "custom_details: RuntimeError"),
+            (
+                {"links": [{"href": "https://x/" + "a" * 100_000}] * 6},
+                "all that was given: ValueError: links is",
+            ),
+            ({"group": "g" * 300_000, "component": "c" * 300_000}, "all that was given: ValueError"),
             ({"dedup_key": "{{ 1 / 0 }}"}, "dedup_key: ZeroDivisionError"),
             ({"pagerduty_events_conn_id": "{{ 1 / 0 }}"}, "pagerduty_events_conn_id: ZeroDivisionError"),
         ],
@@ -296,6 +346,28 @@ class TestAFaultNeverLosesThePage:
         assert body["payload"]["summary"] == "orders.load failed"
         assert body["payload"]["severity"] == "error"
         assert [link["text"] for link in body["links"]] == ["Task log", "DAG run"]
+
+    @pytest.mark.parametrize("action", ["Resolve", " RESOLVE ", "resolved", "{{ 1 / 0 }}"])
+    def test_no_success_opens_an_alert_for_a_fault_in_its_action(self, connections, past, action):
+        PagerdutyNotifier(action=action)(task_context(make_dag(), state="success"))
+        assert connections.pagerduty.events == []
+        PagerdutyNotifier(action=action)(task_context(make_dag(), state="success", try_number=2))
+        assert sent(connections)["event_action"] == "resolve"
+
+    def test_a_mapping_of_the_users_own_is_read_as_one(self, connections, past):
+        class Own(Mapping):
+            def __getitem__(self, key):
+                return "value"
+
+            def __iter__(self):
+                return iter(["key"])
+
+            def __len__(self):
+                return 1
+
+        PagerdutyNotifier(custom_details=Own())(task_context(make_dag()))
+        details = sent(connections)["payload"]["custom_details"]
+        assert (details["key"], details["dag"]) == ("value", "orders")
 
     def test_what_is_sound_beside_it_stays(self, connections, past):
         PagerdutyNotifier(
@@ -391,6 +463,11 @@ class TestBothCallbacks:
         )
         callbacks["on_success_callback"](run_context(dag, "success", state="success", clear_number=1))
         assert incident.status == "resolved"
+
+    def test_for_tasks_a_skip_calls_back_too(self):
+        assert set(pagerduty_callbacks()) == {"on_failure_callback", "on_success_callback"}
+        callbacks = pagerduty_callbacks(level="task")
+        assert callbacks["on_skipped_callback"].action == "resolve"
 
     def test_the_second_sends_nothing_for_a_healthy_dag_also_with_a_key_of_its_own(self, connections, past):
         for overrides in ({}, {"dedup_key": "ours"}):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_pagerduty import alert, recovery
+from airflow_provider_pagerduty.notifications.pagerduty import PagerdutyNotifier
 
 sys.path.append(str(Path(__file__).parent))  # not done by pytest in importlib mode
 from airflow_contexts import IS_AIRFLOW_2, NOON, make_dag, run_context, task_context
@@ -142,10 +143,14 @@ class TestATaskThatDidNotRun:
         assert run_recovers()
 
 
+#: Airflow 3 records an index's success before it calls back; on Airflow 2 all that call back still run.
+ENDED_WELL = "running" if IS_AIRFLOW_2 else "success"
+
+
 class TestAMappedTask:
     def test_recovers_if_any_index_had_failed(self, past):
         past.add(NOON - DAY, "failed", load=["success", "failed", "success"])
-        past.add(NOON, "running", run_id=THIS, load=["success", "success"])
+        past.add(NOON, "running", run_id=THIS, load=[ENDED_WELL, ENDED_WELL])
         assert task_recovers(map_index=0)
 
     @pytest.mark.parametrize("state", ["failed", "up_for_retry"])
@@ -158,8 +163,14 @@ class TestAMappedTask:
 
     def test_its_own_recorded_state_is_not_anothers(self, past):
         past.add(NOON - DAY, "failed", load=["failed", "success"])
-        past.add(NOON, "running", run_id=THIS, load=["failed", "success"])
+        past.add(NOON, "running", run_id=THIS, load=["failed", ENDED_WELL])
         assert task_recovers(map_index=0, try_number=2)
+
+    @pytest.mark.parametrize("others", ["upstream_failed", "removed", "skipped"])
+    def test_an_index_that_will_not_run_is_not_waited_for(self, past, others):
+        past.add(NOON - DAY, "failed", load=["failed", "failed"])
+        past.add(NOON, "running", run_id=THIS, load=["success", others])
+        assert task_recovers(map_index=0)
 
     @needs_airflow_3
     @pytest.mark.parametrize("state", ["running", "queued", "scheduled", None])
@@ -167,19 +178,53 @@ class TestAMappedTask:
         past.add(NOON - DAY, "failed", load=["failed", "failed"])
         past.add(NOON, "running", run_id=THIS, load=["success", state])
         assert not task_recovers(map_index=0)
-        assert task_recovers(map_index=0, try_number=2)
+        assert not task_recovers(map_index=0, try_number=2)
+
+    @needs_airflow_3
+    def test_one_that_was_paged_for_itself_does_not_wait_as_the_last_may_know_nothing_of_it(self, past):
+        past.add(NOON, "running", run_id=THIS, load=["success", "running"])
+        assert task_recovers(map_index=0, try_number=2, clear_number=1)
+        dag = make_dag()
+        dag.get_task("load").on_retry_callback = [print]
+        success = alert.read(task_context(dag, state="success", map_index=0, try_number=2))
+        assert recovery.has_recovered(success)
 
     @pytest.mark.skipif(not IS_AIRFLOW_2, reason="Airflow 3 records a success before it calls back")
-    def test_on_airflow_2_one_under_way_is_not_waited_for(self, past):
-        past.add(NOON - DAY, "failed", load=["failed", "failed"])
-        past.add(NOON, "running", run_id=THIS, load=["running", "running"])
-        assert task_recovers(map_index=0)
+    def test_on_airflow_2_the_first_index_stands_down_as_none_knows_to_be_the_last(self, past):
+        past.add(NOON - DAY, "failed", load=["failed", "failed", "failed"])
+        past.add(NOON, "running", run_id=THIS, load=["running", "success", "running"])
+        assert not task_recovers(map_index=0)
+        assert task_recovers(map_index=0, try_number=2)
 
     def test_the_run_before_has_not_ended_while_an_index_has_not(self, past):
         past.add(NOON - 2 * DAY, "failed", load=["failed", "success"])
         past.add(NOON - DAY, "running", load=["success", "running"])
-        past.add(NOON, "running", run_id=THIS, load=["success", "success"])
+        past.add(NOON, "running", run_id=THIS, load=[ENDED_WELL, ENDED_WELL])
         assert task_recovers(map_index=0)
+
+    @needs_airflow_3
+    def test_recovers_also_if_its_last_index_skips_itself(self, past):
+        past.add(NOON - DAY, "failed", load=["failed", "failed"])
+        past.add(NOON, "running", run_id=THIS, load=["success", "running"])
+        assert task_recovers(map_index=1, state="skipped")
+        past.runs[-1] = (THIS, NOON, "running", {"load": ["skipped", "running"]})
+        assert not task_recovers(map_index=1, state="skipped")
+
+
+class TestFarAhead:
+    def test_a_newer_run_that_nobody_can_see_may_have_failed(self, past):
+        past.add(NOON - DAY, "failed", load="failed")
+        past.add(NOON + DAY, "failed", load="failed")
+        for days in range(2, recovery.FURTHEST + 4):
+            past.add(NOON + days * DAY, "running", load="queued")
+        assert not task_recovers()
+
+    def test_a_newer_mapped_run_that_is_under_way_says_nothing_yet(self, past):
+        past.add(NOON - DAY, "failed", load=["failed", "failed"])
+        past.add(NOON, "success", run_id=THIS, load=[ENDED_WELL, ENDED_WELL])
+        past.add(NOON + DAY, "failed", load=["failed", "failed"])
+        past.add(NOON + 2 * DAY, "running", load=["success", "running"])
+        assert not task_recovers(map_index=0)
 
 
 @needs_airflow_3
@@ -187,8 +232,6 @@ class TestALateRun:
     @pytest.fixture
     def dag(self):
         from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference
-
-        from airflow_provider_pagerduty.notifications.pagerduty import PagerdutyNotifier
 
         def dag(reference, notifier=PagerdutyNotifier, interval=timedelta(minutes=5)):
             deadline = DeadlineAlert(
@@ -212,9 +255,18 @@ class TestALateRun:
     def test_of_a_deadline_by_averages_it_cannot_be_known(self, past, dag):
         assert run_recovers(dag=dag("AVERAGE_RUNTIME"))
 
-    def test_a_deadline_that_pages_elsewhere_is_not_ours(self, past, dag):
+    def test_it_does_so_also_where_each_run_has_an_alert_and_whoever_pages(self, past, dag):
         late = NOON + timedelta(days=1)
-        assert not run_recovers(dag=dag("DAGRUN_LOGICAL_DATE", "somewhere.else.Notifier"), end_date=late)
+        for notifier in ("somewhere.else.Notifier", PagerdutyNotifier):
+            assert run_recovers("run", dag=dag("DAGRUN_LOGICAL_DATE", notifier), end_date=late)
+
+    def test_when_it_was_queued_counts_from_when_it_could_run(self, past, dag):
+        late = {"run_after": NOON + timedelta(hours=2), "end_date": NOON + timedelta(hours=2, minutes=4)}
+        assert not run_recovers(dag=dag("DAGRUN_QUEUED_AT"), **late)
+        assert run_recovers(dag=dag("DAGRUN_LOGICAL_DATE"), **late)
+
+    def test_of_a_run_whose_end_is_not_told_it_cannot_be_known(self, past, dag):
+        assert run_recovers(dag=dag("DAGRUN_LOGICAL_DATE"), end_date=None)
 
 
 @needs_airflow_3

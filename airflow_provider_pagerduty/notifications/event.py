@@ -10,12 +10,12 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 from airflow_provider_pagerduty import alert, deployment, settings
 from airflow_provider_pagerduty.jsonable import to_jsonable
 from airflow_provider_pagerduty.masking import redact
-from airflow_provider_pagerduty.payload import prepare_event_data
+from airflow_provider_pagerduty.payload import Action, prepare_event_data
 from airflow_provider_pagerduty.recovery import has_recovered
 
 log = logging.getLogger(__name__)
@@ -67,31 +67,40 @@ def compose(given: Given, context: Mapping[str, Any], now: datetime) -> dict[str
     :param now: the time.
     """
     occasion = alert.read(context)
-    texts = {name: _text(name, given) for name in given.fields if name not in ("custom_details", *_LISTS)}
-    if texts["action"] == "resolve" and occasion.outcome in ("succeeded", "skipped"):
-        only = given.only_on_recovery
-        if (texts["dedup_key"] is None if only is None else only) and not has_recovered(
-            occasion, given.dedup_scope
-        ):
+    has_ended_well = occasion.outcome in ("succeeded", "skipped")
+    action = _action(given, otherwise="resolve" if has_ended_well else "trigger")
+    if action == "resolve" and has_ended_well:
+        own_alert = _is_blank(given.fields["dedup_key"])
+        only = own_alert if given.only_on_recovery is None else given.only_on_recovery
+        if only and not has_recovered(occasion, given.dedup_scope):
             return None
-    defaults = _defaults(occasion, given, now)
-    runbook = texts.pop("runbook_url")
-    event = defaults | {name: text for name, text in texts.items() if text is not None}
-    links = [{"href": runbook, "text": "Runbook"}] if runbook else []
-    event["links"] = [*_items("links", given), *links, *defaults["links"]]
-    event["images"] = _items("images", given)
-    details = given.fields["custom_details"]
-    event["custom_details"] = defaults["custom_details"] | details if isinstance(details, Mapping) else details
-    if details is None:
-        event["custom_details"] = defaults["custom_details"]
-    _leave_out_what_is_faulty(event, defaults, given.faults)
-    _redact(event)
+    defaults = _defaults(occasion, given, now) | {"action": action}
+    event = dict(defaults)
+    try:
+        event |= _given(given, defaults, occasion)
+        event = _without_what_is_faulty(event, defaults, given.faults)
+        _redact(event)
+    except Exception as error:  # values that break however they are touched
+        given.faults.add("all that was given", error)
+        event = dict(defaults)
     if given.faults.found:
         log.warning("Left out of the PagerDuty alert: %s", "; ".join(given.faults.found))
         details = event["custom_details"]
         details = details if isinstance(details, dict) else {"details": details}
         event["custom_details"] = {LEFT_OUT: given.faults.found} | details
     return event
+
+
+def _action(given: Given, otherwise: str) -> str:
+    """Return what to do; where that is none, what the occasion calls for, so that no success opens an alert."""
+    text = _text("action", given)
+    if text is None:
+        return otherwise
+    action = text.strip().lower()
+    if action in get_args(Action):
+        return action
+    given.faults.add("action", ValueError(f"must be one of: {', '.join(get_args(Action))}; got {text!r}"))
+    return otherwise
 
 
 def _defaults(occasion: alert.Occasion, given: Given, now: datetime) -> dict[str, Any]:
@@ -107,9 +116,35 @@ def _defaults(occasion: alert.Occasion, given: Given, now: datetime) -> dict[str
     return said | {
         "severity": settings.severity(),
         "source": deployment.name() or "airflow",
-        "action": "trigger",
         "dedup_key": occasion.dedup_key(deployment.origin(given.conn_id), given.dedup_scope),
+        "images": [],
     }
+
+
+def _given(given: Given, defaults: Mapping[str, Any], occasion: alert.Occasion) -> dict[str, Any]:
+    """Return what the user gave, over and beside the defaults."""
+    names = ("summary", "severity", "source", "group", "component", "class_type", "dedup_key", "runbook_url")
+    event: dict[str, Any] = {name: text for name in names if (text := _text(name, given)) is not None}
+    if "severity" in event:
+        event["severity"] = event["severity"].strip().lower()
+    if "dedup_key" in event and given.dedup_scope == "run" and occasion.run_id:
+        event["dedup_key"] += f"@{occasion.run_id}"
+    runbook = event.pop("runbook_url", None)
+    links = [{"href": runbook, "text": "Runbook"}] if runbook else []
+    event["links"] = [*_items("links", given), *links, *defaults["links"]]
+    event["images"] = _items("images", given)
+    details = given.fields["custom_details"]
+    if isinstance(details, Mapping):
+        event["custom_details"] = {**defaults["custom_details"], **details}
+    elif isinstance(details, str) and details.strip():
+        event["custom_details"] = details
+    elif not _is_blank(details):
+        event["custom_details"] = {**defaults["custom_details"], "details": details}
+    return event
+
+
+def _is_blank(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def _text(name: str, given: Given) -> str | None:
@@ -135,10 +170,12 @@ def _items(name: str, given: Given) -> list[Any]:
     return list(items)
 
 
-def _leave_out_what_is_faulty(event: dict[str, Any], defaults: Mapping[str, Any], faults: Faults) -> None:
+def _without_what_is_faulty(
+    event: dict[str, Any], defaults: Mapping[str, Any], faults: Faults
+) -> dict[str, Any]:
     """Take back what PagerDuty would refuse; ``payload``, which knows that, is asked part by part."""
     if _error_of(event) is None:
-        return
+        return event
     sound = {"summary": "sound", "severity": "error", "dedup_key": "sound"}
     for name in [name for name in event if name not in _LISTS]:
         if error := _error_of(sound | {name: event[name]}):
@@ -152,6 +189,11 @@ def _leave_out_what_is_faulty(event: dict[str, Any], defaults: Mapping[str, Any]
             else:
                 kept.append(item)
         event[name] = kept
+    error = _error_of(event)
+    if error is None:
+        return event
+    faults.add("all that was given", error)  # each part is sound, and together they are too large
+    return dict(defaults)
 
 
 def _error_of(fields: Mapping[str, Any]) -> Exception | None:
@@ -164,9 +206,6 @@ def _error_of(fields: Mapping[str, Any]) -> Exception | None:
 
 
 def _redact(event: dict[str, Any]) -> None:
-    """Hide the secrets that Airflow knows of in what people read, which users' templates may have filled."""
-    for name in ("summary", "source", "component", "group", "class_type"):
-        if event.get(name) is not None:
-            event[name] = redact(event[name])
+    """Hide the secrets that Airflow knows of, in values that were no text when they were rendered."""
     # As JSON first: what would print itself only later could still say a secret then.
     event["custom_details"] = redact(to_jsonable(event["custom_details"], []))

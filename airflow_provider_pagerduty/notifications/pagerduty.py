@@ -138,6 +138,14 @@ class PagerdutyNotifier(BaseNotifier):  # type: ignore[misc, unused-ignore]
             setattr(self, name, None if value is _FAULTY else value)
 
     def _rendered(self, name: str, value: Any, context: Any, environment: Any) -> Any:
+        try:
+            return self._render_part(name, value, context, environment)
+        except Exception as error:  # the value and its template are the user's, and what they call is too
+            assert self._faults is not None
+            self._faults.add(name, error)
+            return _FAULTY
+
+    def _render_part(self, name: str, value: Any, context: Any, environment: Any) -> Any:
         if isinstance(value, dict):
             items = [
                 (key, self._rendered(f"{name}[{key!r}]", item, context, environment))
@@ -150,12 +158,12 @@ class PagerdutyNotifier(BaseNotifier):  # type: ignore[misc, unused-ignore]
                 for index, item in enumerate(value)
             ]
             return [item for item in rendered if item is not _FAULTY]
-        try:
-            return self.render_template(value, context, environment)
-        except Exception as error:  # the template is the user's, and what it calls is too
-            assert self._faults is not None
-            self._faults.add(name, error)
-            return _FAULTY
+        from airflow_provider_pagerduty.masking import redact
+
+        rendered = self.render_template(value, context, environment)
+        if not isinstance(rendered, str) or name == "pagerduty_events_conn_id":
+            return rendered
+        return redact(rendered)  # at once: whatever is cut or quoted later could show half of a secret
 
     @property
     def hook(self) -> PagerdutyEventsHook:
@@ -207,15 +215,16 @@ send_pagerduty_notification = PagerdutyNotifier
 def pagerduty_callbacks(
     level: Literal["dag", "task"] = "dag", **overrides: Any
 ) -> dict[str, PagerdutyNotifier]:
-    """Return the two callbacks that page at a failure and stand down at the recovery.
+    """Return the callbacks that page at a failure and stand down at the recovery.
 
     ``DAG(…, **pagerduty_callbacks())`` has one alert for the DAG, whatever fails in it;
     ``DAG(…, default_args=pagerduty_callbacks(level="task"))`` has one for each task. At run level Airflow calls
     back also where no task can, as it was killed.
 
-    :param level: where the callbacks will stand; Airflow's context then decides what the alert is about.
-    :param overrides: arguments of :class:`PagerdutyNotifier`, for both.
-    :return: ``{"on_failure_callback": …, "on_success_callback": …}``.
+    :param level: where the callbacks will stand: on a DAG, or on tasks.
+    :param overrides: arguments of :class:`PagerdutyNotifier`, for all of them.
+    :return: ``{"on_failure_callback": …, "on_success_callback": …}``, and for tasks ``"on_skipped_callback"``:
+        a mapped task recovers also if its last index skips itself.
     :raises ValueError: for a level that is none, or an ``action``, of which there are two here.
     """
     if level not in ("dag", "task"):
@@ -225,7 +234,6 @@ def pagerduty_callbacks(
             f"action={overrides['action']!r} cannot be given to both callbacks: one triggers, the other "
             "resolves. Use PagerdutyNotifier for one alone."
         )
-    return {
-        "on_failure_callback": PagerdutyNotifier(**overrides),
-        "on_success_callback": PagerdutyNotifier(**{"only_on_recovery": True} | overrides, action="resolve"),
-    }
+    recovery = PagerdutyNotifier(**{"only_on_recovery": True} | overrides, action="resolve")
+    callbacks = {"on_failure_callback": PagerdutyNotifier(**overrides), "on_success_callback": recovery}
+    return callbacks | ({"on_skipped_callback": recovery} if level == "task" else {})
