@@ -51,7 +51,7 @@ def has_recovered(occasion: Occasion, scope: DedupScope = "always") -> bool:
 
 
 def _logical_date(occasion: Occasion) -> datetime | None:
-    """Return the run's logical date, also where Airflow 3 gives its id alone, as if all was skipped."""
+    """Return the run's logical date, also where Airflow 3 gives its id alone."""
     if occasion.logical_date or occasion.dag_run is not None or not occasion.dag_id:
         return occasion.logical_date
     runs = islice(occasion.history.runs(EVER), FURTHEST)
@@ -74,7 +74,7 @@ def _may_speak_for_all(occasion: Occasion) -> bool:
     if occasion.outcome == "skipped" and "success" not in others:
         return False
     if not AIRFLOW_V_3_0_PLUS:
-        # Airflow 2 records an end after it has called back, so nobody knows to be the last. The first one speaks.
+        # Airflow 2 records an end after it has called back, so none knows to be the last: the first one speaks.
         return "success" not in others or bool(_failed_before(occasion))
     # Airflow 3 records a success before it calls back, and a failure after. An index that is under way may be
     # failing this moment, so the last one speaks, and no page is closed behind its back.
