@@ -176,6 +176,10 @@ class Budget:
         """Return the seconds that remain, never less than 0."""
         return max(0.0, self.seconds - self.spent())
 
+    def close(self) -> None:
+        """Leave nothing of it, so that there is no further attempt."""
+        self.seconds = 0.0
+
     def for_one_attempt(self) -> float:
         """Return the seconds that the next attempt may take.
 

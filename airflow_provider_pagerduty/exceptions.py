@@ -47,9 +47,12 @@ class DeliveryFailed(PagerdutyError):
     :param last_cause: what went wrong in the last attempt, in a sentence.
     :param attempts: how often it was tried.
     :param seconds: how long all of it took.
+    :param retry_after: the seconds that PagerDuty asked to be left alone for, if it did.
     """
 
-    def __init__(self, last_cause: str, attempts: int, seconds: float) -> None:
+    def __init__(
+        self, last_cause: str, attempts: int, seconds: float, retry_after: float | None = None
+    ) -> None:
         tries = "1 attempt" if attempts == 1 else f"{attempts} attempts"
         super().__init__(
             f"PagerDuty did not take the event ({tries} in {seconds:.1f} s). Last cause: {last_cause}"
@@ -57,6 +60,7 @@ class DeliveryFailed(PagerdutyError):
         self.last_cause = last_cause
         self.attempts = attempts
         self.seconds = seconds
+        self.retry_after = retry_after
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.last_cause, self.attempts, self.seconds)
+        return type(self), (self.last_cause, self.attempts, self.seconds, self.retry_after)

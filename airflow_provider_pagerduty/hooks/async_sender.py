@@ -62,7 +62,9 @@ class AsyncSender:
             await self._client.aclose()
             self._client = None
 
-    async def post_event(self, path: str, body: bytes, seconds: float) -> tuple[Verdict, int, float]:
+    async def post_event(
+        self, path: str, body: bytes, seconds: float, goes_on: Callable[[str], bool] = lambda _: True
+    ) -> tuple[Verdict, int, float]:
         """Send an event until there is a verdict, or the budget is spent; see ``Sender.post_event``."""
         budget = delivery.Budget(seconds, self._clock)
         url = f"{self._base_url}{path}"
@@ -71,12 +73,17 @@ class AsyncSender:
             try:
                 answer = await self._post(url, body, budget.for_one_attempt())
             except Exception as failure:  # httpx passes on what its parts raise
-                return delivery.judge_failure(failure, url)
-            return delivery.judge(answer, url)
+                verdict: Verdict = delivery.judge_failure(failure, url)
+            else:
+                verdict = delivery.judge(answer, url)
+            # In a thread, as what is told may be written down first.
+            if isinstance(verdict, delivery.Retry) and not await asyncio.to_thread(goes_on, verdict.cause):
+                budget.close()
+            return verdict
 
         policy = tenacity.AsyncRetrying(sleep=self._sleep, **delivery.retrying(budget))
-        verdict: Verdict = await policy(attempt)
-        return verdict, policy.statistics["attempt_number"], budget.spent()
+        last: Verdict = await policy(attempt)
+        return last, policy.statistics["attempt_number"], budget.spent()
 
     async def _post(self, url: str, body: bytes, seconds: float) -> Answer:
         answers: list[Answer] = []

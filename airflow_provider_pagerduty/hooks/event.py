@@ -20,6 +20,11 @@ CHANGE_PATH = "/v2/change/enqueue"
 MAX_SHOWN = 600
 
 
+def always(_: str) -> bool:
+    """Go on after every failure, until the budget is spent."""
+    return True
+
+
 class Event:
     """An event as it leaves, with its key; and what its delivery came to."""
 
@@ -30,7 +35,7 @@ class Event:
 
     @classmethod
     def alert(cls, key: str, data: dict[str, Any]) -> Event:
-        """Return an alert event, with a dedup_key in any case."""
+        """Return an alert event, with a dedup_key in any case; ``data`` gets it too."""
         # A trigger gets its key before it leaves: without one, each blind retry would be an alert of its own.
         data.setdefault("dedup_key", str(uuid.uuid4()))
         return cls(key, data, {"dedup_key": data["dedup_key"]})
@@ -49,10 +54,12 @@ class Event:
             given = {name: value for name, value in verdict.response.items() if value is not None}
             return {"status": "success", **self._answer, **given}
         if isinstance(verdict, delivery.Rejected):
-            raise EventRejected([self._without_key(error) for error in verdict.errors])
-        raise DeliveryFailed(self._without_key(verdict.cause), attempts, seconds)
+            raise EventRejected([self.without_key(error) for error in verdict.errors])
+        after = verdict.after if isinstance(verdict, delivery.Retry) else None
+        raise DeliveryFailed(self.without_key(verdict.cause), attempts, seconds, after)
 
-    def _without_key(self, text: str) -> str:
+    def without_key(self, text: str) -> str:
+        """Return a text with the key taken out of it, short enough to be read."""
         # In this order: half a key would not be found.
         whole = text.replace(self._key, "***")
         return whole if len(whole) <= MAX_SHOWN else f"{whole[: MAX_SHOWN - 1]}…"

@@ -7,14 +7,21 @@ https://developer.pagerduty.com/docs/events-api-v2-overview. All that is decided
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_pagerduty.hooks import connection
-from airflow_provider_pagerduty.hooks.event import ALERT_PATH, CHANGE_PATH, Event, one_connection, require_key
+from airflow_provider_pagerduty.hooks.event import (
+    ALERT_PATH,
+    CHANGE_PATH,
+    Event,
+    always,
+    one_connection,
+    require_key,
+)
 from airflow_provider_pagerduty.hooks.pagerduty_events_async import PagerdutyEventsAsyncHook
 from airflow_provider_pagerduty.payload import prepare_change_event_data, prepare_event_data
 from airflow_provider_pagerduty.settings import send_timeout
@@ -89,8 +96,30 @@ class PagerdutyEventsHook(BaseHook):  # type: ignore[misc, unused-ignore]
 
         return Sender((self._endpoint or connection.configured_endpoint()).events)
 
-    def _send(self, path: str, event: Event) -> dict[str, Any]:
-        return event.conclude(*self._sender.post_event(path, event.body, send_timeout()))
+    def _send(
+        self, path: str, event: Event, seconds: float | None = None, goes_on: Callable[[str], bool] = always
+    ) -> dict[str, Any]:
+        def without_key(cause: str) -> bool:
+            return goes_on(event.without_key(cause))
+
+        budget = send_timeout() if seconds is None else seconds
+        return event.conclude(*self._sender.post_event(path, event.body, budget, without_key))
+
+    def deliver(
+        self,
+        event: dict[str, Any],
+        *,
+        seconds: float | None = None,
+        goes_on: Callable[[str], bool] = always,
+    ) -> dict[str, Any]:
+        """Send an alert event as ``prepare_event_data`` makes it, with ``action_key_name="event_action"``.
+
+        :param event: gets a ``dedup_key`` where it has none.
+        :param seconds: what it may cost; ``[pagerduty] send_timeout`` where not given.
+        :param goes_on: is told why an attempt failed, before the next wait, and says whether to go on.
+        :return: PagerDuty's answer, and raises, as :meth:`create_event` does.
+        """
+        return self._send(ALERT_PATH, Event.alert(self.integration_key, event), seconds, goes_on)
 
     def create_event(
         self,
@@ -154,7 +183,7 @@ class PagerdutyEventsHook(BaseHook):  # type: ignore[misc, unused-ignore]
             client=client,
             client_url=client_url,
         )
-        return self._send(ALERT_PATH, Event.alert(self.integration_key, data))
+        return self.deliver(data)
 
     def send_event(
         self,

@@ -6,13 +6,20 @@ Its published place is ``hooks.pagerduty_events``, beside the synchronous one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_pagerduty.hooks import connection
-from airflow_provider_pagerduty.hooks.event import ALERT_PATH, CHANGE_PATH, Event, one_connection, require_key
+from airflow_provider_pagerduty.hooks.event import (
+    ALERT_PATH,
+    CHANGE_PATH,
+    Event,
+    always,
+    one_connection,
+    require_key,
+)
 from airflow_provider_pagerduty.masking import mask
 from airflow_provider_pagerduty.payload import prepare_change_event_data, prepare_event_data
 from airflow_provider_pagerduty.settings import send_timeout
@@ -108,16 +115,36 @@ class PagerdutyEventsAsyncHook(BaseHook):  # type: ignore[misc, unused-ignore]
         await asyncio.to_thread(mask, self._explicit)
         return connection.Settings()
 
-    async def _send(self, path: str, event: Event, base_url: str) -> dict[str, Any]:
+    async def _send(
+        self, path: str, event: Event, seconds: float | None = None, goes_on: Callable[[str], bool] = always
+    ) -> dict[str, Any]:
         from airflow_provider_pagerduty.hooks.async_sender import AsyncSender
 
-        seconds = send_timeout()
+        def without_key(cause: str) -> bool:
+            return goes_on(event.without_key(cause))
+
+        _, base_url = await self._look_up()
+        budget = send_timeout() if seconds is None else seconds
         if not self._is_open:
             async with AsyncSender(base_url) as sender:
-                return event.conclude(*await sender.post_event(path, event.body, seconds))
+                return event.conclude(*await sender.post_event(path, event.body, budget, without_key))
         if self._kept is None:
             self._kept = AsyncSender(base_url)
-        return event.conclude(*await self._kept.post_event(path, event.body, seconds))
+        return event.conclude(*await self._kept.post_event(path, event.body, budget, without_key))
+
+    async def deliver(
+        self,
+        event: dict[str, Any],
+        *,
+        seconds: float | None = None,
+        goes_on: Callable[[str], bool] = always,
+    ) -> dict[str, Any]:
+        """Send an event that is already made, as :meth:`PagerdutyEventsHook.deliver` does.
+
+        :param goes_on: is called in a thread.
+        """
+        key, _ = await self._look_up()
+        return await self._send(ALERT_PATH, Event.alert(key, event), seconds, goes_on)
 
     async def create_event(
         self,
@@ -155,8 +182,7 @@ class PagerdutyEventsAsyncHook(BaseHook):  # type: ignore[misc, unused-ignore]
             client=client,
             client_url=client_url,
         )
-        key, base_url = await self._look_up()
-        return await self._send(ALERT_PATH, Event.alert(key, data), base_url)
+        return await self.deliver(data)
 
     async def send_event(
         self,
@@ -198,5 +224,5 @@ class PagerdutyEventsAsyncHook(BaseHook):  # type: ignore[misc, unused-ignore]
     ) -> dict[str, Any]:
         """Record a change, as :meth:`PagerdutyEventsHook.create_change_event` does."""
         data = prepare_change_event_data(summary, source, custom_details, timestamp, links)
-        key, base_url = await self._look_up()
-        return await self._send(CHANGE_PATH, Event.change(key, data), base_url)
+        key, _ = await self._look_up()
+        return await self._send(CHANGE_PATH, Event.change(key, data))

@@ -58,10 +58,13 @@ class Sender:
         self._sleep = sleep
         self._session = _session(base_url)
 
-    def post_event(self, path: str, body: bytes, seconds: float) -> tuple[Verdict, int, float]:
+    def post_event(
+        self, path: str, body: bytes, seconds: float, goes_on: Callable[[str], bool] = lambda _: True
+    ) -> tuple[Verdict, int, float]:
         """Send an event until there is a verdict, or the budget is spent.
 
         :param seconds: the budget.
+        :param goes_on: is told why an attempt failed, before the next wait, and says whether to go on.
         :return: the last verdict, the number of attempts, and the seconds it all took.
         """
         budget = delivery.Budget(seconds, self._clock)
@@ -71,12 +74,16 @@ class Sender:
             try:
                 answer = self.request("POST", path, EVENT_HEADERS, body, budget.for_one_attempt())
             except Exception as failure:  # requests passes on what urllib3 and codecs raise
-                return delivery.judge_failure(failure, url)
-            return delivery.judge(answer, url)
+                verdict: Verdict = delivery.judge_failure(failure, url)
+            else:
+                verdict = delivery.judge(answer, url)
+            if isinstance(verdict, delivery.Retry) and not goes_on(verdict.cause):
+                budget.close()
+            return verdict
 
         policy = tenacity.Retrying(sleep=self._sleep, **delivery.retrying(budget))
-        verdict = policy(attempt)
-        return verdict, policy.statistics["attempt_number"], budget.spent()
+        last = policy(attempt)
+        return last, policy.statistics["attempt_number"], budget.spent()
 
     def request(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | None, seconds: float
