@@ -15,6 +15,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds. `[pagerduty] send_timeout` where it is not set, or not a number.
 DEFAULT_SEND_TIMEOUT = 10.0
+#: Hours. `[pagerduty] outbox_max_age` likewise.
+DEFAULT_OUTBOX_MAX_AGE = 72.0
 DEFAULT_SEVERITY = "error"
 SEVERITIES: tuple[str, ...] = get_args(Severity)
 
@@ -29,21 +31,26 @@ def option(name: str, section: str = "pagerduty") -> str | None:
 
 def send_timeout() -> float:
     """Return the seconds that one event may cost: ``[pagerduty] send_timeout``."""
-    text = option("send_timeout")
+    return _positive("send_timeout", "seconds", DEFAULT_SEND_TIMEOUT)
+
+
+def outbox_max_age() -> float:
+    """Return the seconds after which an undelivered event expires: ``[pagerduty] outbox_max_age``, in hours."""
+    return 3600 * _positive("outbox_max_age", "hours", DEFAULT_OUTBOX_MAX_AGE)
+
+
+def _positive(name: str, unit: str, default: float) -> float:
+    text = option(name)
     if text is None:
-        return DEFAULT_SEND_TIMEOUT
+        return default
     try:
-        seconds = float(text)
+        number = float(text)
     except ValueError:
-        seconds = 0.0
-    if 0 < seconds < float("inf"):
-        return seconds
-    log.warning(
-        "[pagerduty] send_timeout must be a number of seconds above 0, got %r; taking %g.",
-        text,
-        DEFAULT_SEND_TIMEOUT,
-    )
-    return DEFAULT_SEND_TIMEOUT
+        number = 0.0
+    if 0 < number < float("inf"):
+        return number
+    log.warning("[pagerduty] %s must be a number of %s above 0, got %r; taking %g.", name, unit, text, default)
+    return default
 
 
 def severity() -> str:

@@ -58,6 +58,14 @@ def sandbox(_running_sandbox) -> RunningSandbox:
     return _running_sandbox
 
 
+@pytest.fixture(autouse=True)
+def outbox_file(tmp_path, monkeypatch):
+    """Give each test an outbox of its own; the file is not there until something is kept."""
+    path = tmp_path / "pagerduty-outbox.db"
+    monkeypatch.setenv("AIRFLOW__PAGERDUTY__OUTBOX", f"sqlite:///{path}")
+    return path
+
+
 @pytest.fixture
 def connect(monkeypatch):
     """Return a function that puts a connection into the environment."""

@@ -127,6 +127,8 @@ def test_airflow_knows_the_config_section():
         "base_url": "",
         "severity": "error",
         "deployment": "",
+        "outbox": "",
+        "outbox_max_age": "72",
     }
 
 
