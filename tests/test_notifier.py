@@ -265,9 +265,9 @@ class TestWhatIsGiven:
         assert body["payload"]["summary"] == "login ***"
 
     def test_secrets_are_masked_wherever_they_were_rendered(self, connections, past, caplog):
-        mask("hunter-two-is-longer\nthan-a-line")
+        mask("another-secret\nof-two-lines")
         mask("hunter-two")
-        exception = ValueError("x" * 80 + "hunter-two hunter-two-is-longer\nthan-a-line")
+        exception = ValueError("x" * 80 + "hunter-two another-secret\nof-two-lines")
         said = "{{ exception }}"
         PagerdutyNotifier(
             severity=said,
@@ -280,7 +280,8 @@ class TestWhatIsGiven:
         )(task_context(make_dag(), exception=exception))
         shown = str(sent(connections)) + caplog.text
         assert "hunter" not in shown
-        assert "than-a-line" not in shown
+        assert "another" not in shown
+        assert "of-two-lines" not in shown
         assert sent(connections)["payload"]["custom_details"]["password"] == "***"
 
     def test_details_that_are_blank_are_not_given_and_others_stand_beside_the_alerts_own(
@@ -497,3 +498,16 @@ def test_a_missed_deadline_pages_from_an_event_loop(connections):
     body = sent(connections)
     assert body["payload"]["summary"].startswith("orders missed its deadline by ")
     assert body["dedup_key"] == "pagerduty_events_default/orders"
+
+
+@pytest.mark.skipif(IS_AIRFLOW_2, reason="Airflow 2 has no deadlines")
+def test_a_key_in_a_deadlines_kwargs_is_warned_of(sandbox, configure, caplog):
+    configure(base_url=sandbox.url)
+
+    async def run():
+        await PagerdutyNotifier(integration_key=KEY, context=deadline_context())
+
+    asyncio.run(run())
+    assert len(sandbox.pagerduty.events) == 1
+    assert "lies in Airflow's database in clear" in caplog.text
+    assert KEY not in caplog.text

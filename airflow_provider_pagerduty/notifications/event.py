@@ -61,7 +61,7 @@ class Given:
 
 
 def compose(given: Given, context: Mapping[str, Any], now: datetime) -> dict[str, Any] | None:
-    """Return the arguments of ``create_event``, or None if nothing is to be sent.
+    """Return the event as PagerDuty wants it, without its key; or None if nothing is to be sent.
 
     :param context: what Airflow called back with.
     :param now: the time.
@@ -78,17 +78,29 @@ def compose(given: Given, context: Mapping[str, Any], now: datetime) -> dict[str
     event = dict(defaults)
     try:
         event |= _given(given, defaults, occasion)
-        event = _without_what_is_faulty(event, defaults, given.faults)
         _redact(event)
+        return _built(event, given.faults)
+    except ValueError:
+        event = _without_what_is_faulty(event, defaults, given.faults)
     except Exception as error:  # values that break however they are touched
         given.faults.add("all that was given", error)
         event = dict(defaults)
-    if given.faults.found:
-        log.warning("Left out of the PagerDuty alert: %s", "; ".join(given.faults.found))
+    return _built(event, given.faults)
+
+
+def _built(event: dict[str, Any], faults: Faults) -> dict[str, Any]:
+    """Return the event as it is sent, with a word on what was left out of it.
+
+    :raises ValueError: if PagerDuty would refuse it.
+    """
+    if faults.found:
         details = event["custom_details"]
         details = details if isinstance(details, dict) else {"details": details}
-        event["custom_details"] = {LEFT_OUT: given.faults.found} | details
-    return event
+        event = event | {"custom_details": {LEFT_OUT: faults.found} | details}
+    data = prepare_event_data(**event, action_key_name="event_action")
+    if faults.found:
+        log.warning("Left out of the PagerDuty alert: %s", "; ".join(faults.found))
+    return data
 
 
 def _action(given: Given, otherwise: str) -> str:
@@ -174,8 +186,6 @@ def _without_what_is_faulty(
     event: dict[str, Any], defaults: Mapping[str, Any], faults: Faults
 ) -> dict[str, Any]:
     """Take back what PagerDuty would refuse; ``payload``, which knows that, is asked part by part."""
-    if _error_of(event) is None:
-        return event
     sound = {"summary": "sound", "severity": "error", "dedup_key": "sound"}
     for name in [name for name in event if name not in _LISTS]:
         if error := _error_of(sound | {name: event[name]}):

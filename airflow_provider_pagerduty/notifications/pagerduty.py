@@ -6,6 +6,7 @@ DAG files import this at every parse, so all that reads contexts and sends is im
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,8 +17,11 @@ if TYPE_CHECKING:
         PagerdutyEventsAsyncHook,
         PagerdutyEventsHook,
     )
+    from airflow_provider_pagerduty.notifications.dispatch import Dispatch
     from airflow_provider_pagerduty.notifications.event import Faults
 
+
+log = logging.getLogger(__name__)
 
 #: Airflow 3.1 and later hand the context in where they await a notifier.
 _TAKES_CONTEXT = "context" in BaseNotifier.__init__.__code__.co_varnames
@@ -180,7 +184,7 @@ class PagerdutyNotifier(BaseNotifier):  # type: ignore[misc, unused-ignore]
         return PagerdutyEventsAsyncHook(self.integration_key, self.pagerduty_events_conn_id)
 
     def _event(self, context: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return the arguments of ``create_event``, or None where there is nothing to stand down."""
+        """Return what is to be sent, or None where there is nothing to stand down."""
         from datetime import datetime, timezone
 
         from airflow_provider_pagerduty.hooks.pagerduty_events import PagerdutyEventsHook
@@ -193,20 +197,41 @@ class PagerdutyNotifier(BaseNotifier):  # type: ignore[misc, unused-ignore]
         given = Given(fields, conn_id, self.dedup_scope, self.only_on_recovery, self._faults or Faults())
         return compose(given, context, datetime.now(timezone.utc))
 
-    def notify(self, context: Any) -> None:
-        """Send the event."""
+    def _way(self, context: Mapping[str, Any]) -> Dispatch | None:
         event = self._event(context)
-        if event is not None:
-            self.hook.create_event(**event)
+        if event is None:
+            return None
+        if self.integration_key and "deadline" in context:
+            log.warning(
+                "The integration_key in this deadline callback's kwargs lies in Airflow's database in clear: "
+                "put it into a connection, and name that."
+            )
+        from airflow_provider_pagerduty.hooks.once import send_once
+        from airflow_provider_pagerduty.hooks.pagerduty_events import PagerdutyEventsHook
+        from airflow_provider_pagerduty.notifications.dispatch import Dispatch
+
+        # Only a connection's own key can be found again by whoever sends the event later.
+        conn_id = self.pagerduty_events_conn_id or PagerdutyEventsHook.default_conn_name
+        return Dispatch(event, None if self.integration_key else conn_id, send_once)
+
+    def notify(self, context: Any) -> None:
+        """Send the event, or keep it for later."""
+        way = self._way(context)
+        if way is not None:
+            from airflow_provider_pagerduty.notifications.dispatch import dispatch
+
+            dispatch(lambda: self.hook, way)
 
     async def async_notify(self, context: Any) -> None:
-        """Send the event from an event loop."""
+        """Do so from an event loop."""
         import asyncio
 
         # In a thread: on Airflow 3 history is asked of the supervisor, which must not be done in the loop.
-        event = await asyncio.to_thread(self._event, context)
-        if event is not None:
-            await self.hook_async.create_event(**event)
+        way = await asyncio.to_thread(self._way, context)
+        if way is not None:
+            from airflow_provider_pagerduty.notifications.dispatch import dispatch_async
+
+            await dispatch_async(lambda: self.hook_async, way)
 
 
 send_pagerduty_notification = PagerdutyNotifier
