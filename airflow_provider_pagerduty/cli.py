@@ -9,16 +9,21 @@ import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
+
+from airflow_provider_pagerduty.commands.run import run
+from airflow_provider_pagerduty.commands.tree import COMMANDS, PROG, Command, Group
 
 if TYPE_CHECKING:
     from airflow_provider_pagerduty.sandbox.server import RunningSandbox
 
+NAME = "airflow-pagerduty"
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
-    parser = argparse.ArgumentParser(prog="airflow-pagerduty", description="PagerDuty for Airflow.")
+    parser = argparse.ArgumentParser(prog=NAME, description="PagerDuty for Airflow.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     sandbox = commands.add_parser("sandbox", help="run a PagerDuty on this machine, to try alerts against")
@@ -29,12 +34,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     demo.add_argument("--keep", action="store_true", help="leave Airflow and the sandbox up until Ctrl-C")
     demo.set_defaults(run=_demo)
 
+    for each in COMMANDS:
+        _add(each, commands)
+
     arguments = parser.parse_args(argv)
     try:
         status: int = arguments.run(arguments)
     except KeyboardInterrupt:
         return 130
     return status
+
+
+def _add(item: Command | Group, commands: Any) -> None:
+    """Add one of the commands that Airflow has too."""
+    parser = commands.add_parser(
+        item.name,
+        help=item.help,
+        description=item.description.replace(PROG, NAME),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    if isinstance(item, Group):
+        inner = parser.add_subparsers(required=True, metavar="COMMAND")
+        for each in item.commands:
+            _add(each, inner)
+        return
+    parser.epilog = f"examples:\n{item.examples.replace(PROG, NAME)}"
+    for option in item.options:
+        parser.add_argument(*option.flags, **option.more)
+    parser.set_defaults(run=lambda arguments: run(item, arguments), prog=NAME)
 
 
 def _add_sandbox_options(sandbox: argparse.ArgumentParser) -> None:

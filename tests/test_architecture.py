@@ -42,15 +42,19 @@ MAY_IMPORT = {
     "history": (set(), True),
     "alert": ({"", "deployment", "exception_text", "history", "masking", "payload"}, True),
     "recovery": ({"alert", "history"}, True),
+    "metrics": (set(), True),
+    "outbox": ({"", "outbox", "exceptions", "metrics", "settings"}, False),
     "notifications": (
         {"", "hooks", "alert", "recovery", "deployment", "settings", "masking", "jsonable", "payload"}
-        | {"notifications"},
+        | {"notifications", "outbox", "exceptions", "metrics"},
         True,
     ),
+    "relay_dag": ({"hooks", "outbox"}, True),
     "sandbox": ({"sandbox"}, False),
     "pytest_plugin": ({"sandbox"}, False),
     "demo": ({"sandbox"}, False),
-    "cli": ({"sandbox", "demo"}, False),
+    "commands": ({"commands", "hooks", "outbox", "delivery", "deployment", "masking", "settings"}, True),
+    "cli": ({"sandbox", "demo", "commands"}, False),
     "example_dags": ({"hooks", "notifications"}, True),
 }
 
