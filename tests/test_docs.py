@@ -28,7 +28,7 @@ def test_the_readmes_dag_is_one_and_carries_its_callbacks():
 def test_every_dag_in_the_docs_is_one():
     import airflow
 
-    for code in blocks("docs/alerts.md", "python"):
+    for code in [*blocks("docs/alerts.md", "python"), *blocks("docs/outbox.md", "python")]:
         if "AsyncCallback" in code and airflow.__version__.startswith("2."):
             continue  # Airflow 2 has no deadlines
         exec(compile(code, "alerts.md", "exec"), {})
