@@ -156,8 +156,7 @@ class Relay:
             kept = self._store.claim(conn_id)
             if kept is None:
                 break
-            if not self._waits_for_the_pace(conn_id, until) or not self._store.renew(kept):
-                self._store.release(kept)
+            if not self._is_ready_for(kept, until):
                 break
             report, after = self._deliver(kept, attempt)
             total.add(report)
@@ -170,6 +169,17 @@ class Relay:
         if in_a_row:
             self._store.failed(conn_id, after)
         return total
+
+    def _is_ready_for(self, kept: Kept, until: float) -> bool:
+        """Wait until a claimed event may go out; if that is not before the time is up, give it back."""
+        try:
+            is_ready = self._waits_for_the_pace(kept.conn_id, until) and self._store.renew(kept)
+        except BaseException:  # told to end while it waits
+            self._store.release(kept)
+            raise
+        if not is_ready:
+            self._store.release(kept)
+        return is_ready
 
     def _waits_for_the_pace(self, conn_id: str, until: float) -> bool:
         """Wait until another event may go out; False if that is not before the time is up."""
