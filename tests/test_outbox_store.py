@@ -350,6 +350,26 @@ class TestTheCircuit:
         clock.now += 1
         assert outbox.may_try("pd")
 
+    def test_many_that_fail_in_one_moment_are_one_failure(self, outbox, clock):
+        for _ in range(8):
+            outbox.failed("pd")
+        clock.now += store.FIRST_WAIT
+        assert outbox.may_try("pd")
+        outbox.failed("pd")
+        outbox.failed("pd", 800)
+        clock.now += 799
+        assert not outbox.may_try("pd")
+
+    def test_a_turn_that_was_taken_makes_the_next_wait_longer(self, outbox, clock):
+        outbox.failed("pd")
+        clock.now += store.FIRST_WAIT
+        assert outbox.take_turn("pd")
+        outbox.failed("pd")
+        clock.now += store.FIRST_WAIT - 1
+        assert not outbox.take_turn("pd")
+        clock.now += store.FIRST_WAIT
+        assert outbox.take_turn("pd")
+
     def test_a_success_closes_it(self, outbox):
         outbox.failed("pd")
         outbox.succeeded("pd")
