@@ -15,7 +15,7 @@ def blocks(page, language):
 def test_the_readmes_dag_is_one_and_carries_its_callbacks():
     from airflow.providers.common.compat.sdk import DAG
 
-    code, _ = blocks("README.md", "python")
+    code, relay, _ = blocks("README.md", "python")
     assert len([line for line in code.splitlines() if line.strip()]) == 8
     names = {}
     exec(compile(code, "README.md", "exec"), names)
@@ -23,6 +23,8 @@ def test_the_readmes_dag_is_one_and_carries_its_callbacks():
     assert isinstance(dag, DAG)
     assert dag.on_failure_callback
     assert dag.on_success_callback
+    exec(compile(relay, "README.md", "exec"), names)
+    assert isinstance(names["dag"], DAG)
 
 
 def test_every_dag_in_the_docs_is_one():
