@@ -133,6 +133,14 @@ def test_all_arrive_in_the_end_in_their_order(page, down, outbox, connections):
     assert [incident.status for incident in connections.pagerduty.incidents] == ["resolved", "triggered"]
 
 
+def test_one_event_that_fails_by_itself_holds_no_other_alert_up(page, down, outbox, connections):
+    page("fails")
+    down()
+    outbox.succeeded("pagerduty_events_default")  # as a relay notes that gets another one through
+    page("another")
+    assert connections.pagerduty.events[0].dedup_key == "another"
+
+
 def test_a_success_after_a_failure_takes_others_along(page, connections, configure, outbox):
     configure(send_timeout=5)
     outbox.keep(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_pagerduty.outbox import database, location, store
 from airflow_provider_pagerduty.outbox.database import Database, OutboxError
-from airflow_provider_pagerduty.outbox.store import FURTHEST, LEASE, Store, backoff
+from airflow_provider_pagerduty.outbox.store import FURTHEST, LEASE, Store, Waiting, backoff
 
 
 class Clock:
@@ -56,7 +56,7 @@ def sent(outbox, conn_id="pd"):
 
 class TestItsFile:
     def test_is_made_when_something_is_kept_and_for_its_owner_only(self, outbox, path):
-        assert not outbox.waiting("pd").here
+        assert not outbox.waiting("pd", "k").first
         assert outbox.claim("pd") is None
         assert outbox.counts()["pending"] == outbox.tidy() == 0
         assert not path.exists()
@@ -72,7 +72,7 @@ class TestItsFile:
         outbox.keep("pd", event(summary="first"))
         for each in path.parent.iterdir():
             each.unlink()
-        assert not outbox.waiting("pd").here
+        assert not outbox.waiting("pd", "k").first
         outbox.keep("pd", event(summary="second"))
         assert [each[2] for each in sent(outbox)] == ["second"]
 
@@ -112,7 +112,7 @@ class TestItsFile:
         for each in path.parent.iterdir():
             each.chmod(0o400)
         fresh = Store(Database(f"sqlite:///{path}"))
-        assert fresh.waiting("pd").here
+        assert fresh.waiting("pd", "k").first
         assert fresh.counts()["pending"] == 1
 
     def test_that_nobody_may_write_to_is_an_error_that_says_so(self, outbox, path):
@@ -222,6 +222,24 @@ class TestOrder:
         assert {outbox.claim("pd").dedup_key, outbox.claim("pd").dedup_key} == {"a", "b"}
         assert outbox.claim("other").dedup_key == "a"
         assert outbox.connections() == ["other", "pd"]
+
+
+class TestWhatANewEventWaitsFor:
+    def test_is_one_of_its_own_key(self, outbox):
+        outbox.keep("pd", event(key="a"))
+        assert outbox.waiting("pd", "a") == Waiting(first=True, others=True)
+        assert outbox.waiting("pd", "b") == Waiting(first=False, others=True)
+        assert outbox.waiting("another", "a") == Waiting(first=False, others=True)
+        sent(outbox)
+        assert outbox.waiting("pd", "a") == Waiting(first=False, others=False)
+
+    def test_is_any_of_its_connection_while_nothing_gets_through_to_that(self, outbox):
+        outbox.keep("pd", event(key="a"))
+        outbox.failed("pd")
+        assert outbox.waiting("pd", "b").first
+        assert not outbox.waiting("another", "b").first
+        outbox.succeeded("pd")
+        assert not outbox.waiting("pd", "b").first
 
 
 class TestFolding:
@@ -415,7 +433,7 @@ class TestWhatIsOver:
         outbox.reject("pd", event(), "'summary' is missing")
         (kept,) = outbox.find(["rejected"])
         assert kept.last_error == "'summary' is missing"
-        assert not outbox.waiting("pd").here
+        assert not outbox.waiting("pd", "k").first
 
 
 def test_a_relay_leaves_word_that_it_was_here(outbox, clock):

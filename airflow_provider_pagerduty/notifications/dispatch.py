@@ -76,16 +76,16 @@ class Dispatch:
             return None
 
     def goes_behind(self) -> bool:
-        """Keep the event at once if others of its connection wait already; say whether that was done."""
+        """Keep the event at once if others have to go out before it; say whether that was done."""
         if self._conn_id is None or self._tried(is_surely_empty) or self._store is None:
             return False
         conn_id, store = self._conn_id, self._store
-        self._waiting = self._tried(lambda: store.waiting(conn_id))
-        if self._waiting is None or not self._waiting.here:
+        self._waiting = self._tried(lambda: store.waiting(conn_id, self.event["dedup_key"]))
+        if self._waiting is None or not self._waiting.first:
             return False
         if self._tried(lambda: store.keep(conn_id, self.event)) is None:
             return False
-        self._say_kept("others of its connection wait already")
+        self._say_kept("others wait before it")
         self._help(only_here=True)
         return True
 
@@ -109,7 +109,7 @@ class Dispatch:
             self._tried(lambda: store.delivered(kept))
             self._tried(lambda: store.succeeded(kept.conn_id))
             self._help()
-        elif self._waiting is not None and self._waiting.elsewhere:
+        elif self._waiting is not None and self._waiting.others:
             self._help()
 
     def refused(self, error: EventRejected) -> None:

@@ -166,7 +166,7 @@ class Relay:
                 self._store.succeeded(conn_id)
             if after is not None:  # PagerDuty itself says when to come back
                 break
-        if in_a_row:
+        if in_a_row >= FAILURES_IN_A_ROW or after is not None or (in_a_row and not total.delivered):
             self._store.failed(conn_id, after)
         return total
 

@@ -57,10 +57,14 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What is pending, as whoever has a new event must know."""
+    """What is pending, as whoever has a new event must know.
 
-    here: bool
-    elsewhere: bool
+    :param first: whether something has to go out before it.
+    :param others: whether anything else is pending.
+    """
+
+    first: bool
+    others: bool
 
 
 class Part:

@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from airflow_provider_pagerduty.outbox.circuit import Circuits
-from airflow_provider_pagerduty.outbox.database import events
+from airflow_provider_pagerduty.outbox.database import circuits, events
 from airflow_provider_pagerduty.outbox.inspection import Inspection
 from airflow_provider_pagerduty.outbox.rows import (
     FIRST_WAIT,
@@ -50,16 +50,27 @@ class Store(Circuits, Inspection):
         """Whether only processes of this machine can reach it."""
         return self._database.is_sqlite
 
-    def waiting(self, conn_id: str) -> Waiting:
-        """Return whether anything is pending for a connection, and for others. One indexed read, or none."""
+    def waiting(self, conn_id: str, dedup_key: str) -> Waiting:
+        """Return whether a new event has to wait behind others, and whether anything else is pending.
+
+        Behind one of its own key always; behind others of its connection while nothing gets through to that. One
+        event that fails by itself, such as one that a proxy finds too large, holds no other alert up.
+        """
         pending = sa.select(events.c.id).where(events.c.state == "pending")
-        # Not "!=", which would read all that is pending here.
-        parts = (events.c.conn_id == conn_id, events.c.conn_id < conn_id, events.c.conn_id > conn_id)
-        question = sa.select(*(sa.exists(pending.where(part)) for part in parts))
-        here, before, behind = self._read(
-            lambda connection: tuple(connection.execute(question).one()), (0, 0, 0)
+        parts = (
+            pending.where(events.c.conn_id == conn_id, events.c.dedup_key == dedup_key),
+            pending.where(events.c.conn_id == conn_id),
+            sa.select(circuits.c.conn_id).where(circuits.c.conn_id == conn_id),
+            # Not "!=", which would read all that is pending here.
+            pending.where(events.c.conn_id < conn_id),
+            pending.where(events.c.conn_id > conn_id),
         )
-        return Waiting(here=bool(here), elsewhere=bool(before or behind))
+        question = sa.select(*(sa.exists(part) for part in parts))
+        nothing = (False,) * len(parts)
+        same, here, fails, *elsewhere = self._read(
+            lambda connection: tuple(connection.execute(question).one()), nothing
+        )
+        return Waiting(first=bool(same or (here and fails)), others=bool(here or any(elsewhere)))
 
     def keep(
         self, conn_id: str, event: Mapping[str, Any], *, error: str | None = None, hold: bool = False
