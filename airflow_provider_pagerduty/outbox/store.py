@@ -53,8 +53,8 @@ class Store(Circuits, Inspection):
     def waiting(self, conn_id: str, dedup_key: str) -> Waiting:
         """Return whether a new event has to wait behind others, and whether anything else is pending.
 
-        Behind one of its own key always; behind others of its connection while nothing gets through to that. One
-        event that fails by itself, such as one that a proxy finds too large, holds no other alert up.
+        Behind one of its own key always; behind others of its connection while nothing gets through to that.
+        One event that fails by itself, such as one that a proxy finds too large, holds no other alert up.
         """
         pending = sa.select(events.c.id).where(events.c.state == "pending")
         parts = (
