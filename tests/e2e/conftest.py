@@ -31,7 +31,7 @@ else:
 #: Cases that are played at the same time: more than Airflow has room for tasks, since most wait for something.
 AT_ONCE = 16
 #: The table's.
-ORDER = ("test_failures", "test_history", "test_deadlines", "test_contents")
+ORDER = ("test_failures", "test_history", "test_deadlines", "test_contents", "test_outbox")
 
 
 class Stage:

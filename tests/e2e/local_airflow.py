@@ -23,6 +23,7 @@ INTEGRATION_KEYS = {
     "pagerduty_events_default": "0123456789abcdef0123456789abcdef",
     "pagerduty_long": "fedcba9876543210fedcba9876543210",
     "pagerduty_longest": "00112233445566778899aabbccddeeff",
+    "pagerduty_away": "aabbccddeeff00112233445566778899",
 }
 #: A task looks it up and says it in an exception: it must not arrive.
 WAREHOUSE_PASSWORD = "Zq7xKv9wJp3mTn5rYb8d"

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections import Counter
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 
 from local_airflow import DEPLOYMENT, PATIENCE
@@ -146,6 +147,15 @@ class Play:
             seconds,
             self._evidence,
         )
+
+    @contextmanager
+    def fault(self, fault):
+        """Let something go wrong at PagerDuty for as long as the block lasts."""
+        number = self._sandbox._server.faults.add(fault)
+        try:
+            yield
+        finally:
+            self._sandbox._server.faults.remove(number)
 
     def seen(self):
         """Return what the results file keeps of it."""
