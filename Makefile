@@ -21,8 +21,10 @@ demo: $(AIRFLOW_3)/ready
 
 test: lint test-airflow-3 test-airflow-2
 
-# What each case showed goes into tests/e2e/results.json, and from there into the table in docs/alerts.md.
+# What each showed goes into a results file, and from there into the tables in docs/alerts.md and
+# docs/outbox-trials.md.
 test-all: export E2E_RESULTS := write
+test-all: export OUTBOX_RESULTS := 1
 test-all: SELECTED := -m ""
 test-all: lint test-airflow-3 test-airflow-2
 

@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 
 sys.path.append(str(Path(__file__).parent))  # not done by pytest in importlib mode
 import trial_postgres
@@ -79,6 +80,9 @@ def pytest_collection_modifyitems(items):
         mark = item.get_closest_marker("trial")
         if mark is not None and mark.args[0] not in trial_results.trials:
             trial_results.trials.append(mark.args[0])
+        # Where SQLAlchemy is the older one, most of them on Postgres are left to `make test-all`: they take minutes.
+        if sqlalchemy.__version__.startswith("1.") and "[Postgres]" in item.name and "side_by" not in item.name:
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_sessionfinish():
