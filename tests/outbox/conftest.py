@@ -80,7 +80,7 @@ def pytest_collection_modifyitems(items):
         mark = item.get_closest_marker("trial")
         if mark is not None and mark.args[0] not in trial_results.trials:
             trial_results.trials.append(mark.args[0])
-        # Where SQLAlchemy is the older one, most of them on Postgres are for `make test-all`: they take minutes.
+        # Where SQLAlchemy is the older one, most of them on Postgres are for `make test-all`: they take long.
         if sqlalchemy.__version__.startswith("1.") and "[Postgres]" in item.name and "side_by" not in item.name:
             item.add_marker(pytest.mark.slow)
 
