@@ -6,7 +6,7 @@ import hashlib
 import json
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -95,6 +95,27 @@ def backoff(failures: int) -> float:
     """Return the seconds to wait after so many failures: random, so that many do not come back at once."""
     longest = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(failures, 10))
     return random.uniform(longest / 2, longest)  # noqa: S311 (no secret)
+
+
+def new_row(conn_id: str, event: Mapping[str, Any], now: float, **more: Any) -> dict[str, Any]:
+    """Return the row of an event that has just come, as nobody's turn and nobody's lease."""
+    row = {
+        "conn_id": conn_id,
+        "dedup_key": event["dedup_key"],
+        "action": event["event_action"],
+        "event": json.dumps(event, ensure_ascii=False),
+        "state": "pending",
+        "is_next": False,
+        "next_of": None,
+        "triggers": 1,
+        "first_at": now,
+        "latest_at": now,
+        "due_at": now,
+        "finished_at": None,
+        "lease": None,
+        "leased_until": None,
+    }
+    return row | more
 
 
 def of_key(conn_id: str, dedup_key: str) -> tuple[Any, ...]:

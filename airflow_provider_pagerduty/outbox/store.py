@@ -7,7 +7,6 @@ is here: an event is kept with the id of the connection that it goes out with.
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -29,6 +28,7 @@ from airflow_provider_pagerduty.outbox.rows import (
     can_take,
     kept_of,
     let_next_go,
+    new_row,
     of_key,
     turn_of,
 )
@@ -83,21 +83,8 @@ class Store(Circuits, Inspection):
             then, unless something is before it.
         """
         now = self._clock()
-        row = {
-            "conn_id": conn_id,
-            "dedup_key": event["dedup_key"],
-            "action": event["event_action"],
-            "event": json.dumps(event, ensure_ascii=False),
-            "state": "pending",
-            "triggers": 1,
-            "tries": 1 if error else 0,
-            "last_error": error,
-            "first_at": now,
-            "latest_at": now,
-            "due_at": now,
-            "lease": uuid.uuid4().hex if hold else None,
-            "leased_until": now + LEASE if hold else None,
-        }
+        row = new_row(conn_id, event, now, tries=1 if error else 0, last_error=error)
+        lease = {"lease": uuid.uuid4().hex, "leased_until": now + LEASE} if hold else {}
 
         def work(connection: sa.engine.Connection) -> Kept:
             # Locked, so that whoever ends it at this moment and we do not miss each other.
@@ -108,8 +95,6 @@ class Store(Circuits, Inspection):
                 .limit(1)
                 .with_for_update()
             ).one_or_none()
-            if before:
-                row.update(lease=None, leased_until=None)  # it waits for what is before it
             if before and can_take(before, row["action"], now):
                 changes = {
                     "event": row["event"],
@@ -119,30 +104,17 @@ class Store(Circuits, Inspection):
                 }
                 connection.execute(events.update().where(events.c.id == before.id).values(**changes))
                 return kept_of(before, **changes)
-            values = {**row, **turn_of(conn_id, row["dedup_key"], is_next=before is None)}
+            turn = turn_of(conn_id, row["dedup_key"], is_next=before is None)
+            values = row | turn | ({} if before else lease)  # behind another one, it waits
             (number,) = connection.execute(events.insert().values(**values)).inserted_primary_key or (0,)
-            return kept_of(values, id=number, finished_at=None)
+            return kept_of(values, id=number)
 
         return self._database.run(work)
 
     def reject(self, conn_id: str, event: Mapping[str, Any], reasons: str) -> None:
         """Keep an event that PagerDuty refused at the first try, for somebody to look at."""
         now = self._clock()
-        row = {
-            "conn_id": conn_id,
-            "dedup_key": event["dedup_key"],
-            "action": event["event_action"],
-            "event": json.dumps(event, ensure_ascii=False),
-            "state": "rejected",
-            "is_next": False,
-            "triggers": 1,
-            "tries": 1,
-            "last_error": reasons,
-            "first_at": now,
-            "latest_at": now,
-            "due_at": now,
-            "finished_at": now,
-        }
+        row = new_row(conn_id, event, now, tries=1, last_error=reasons, state="rejected", finished_at=now)
         self._database.run(lambda connection: connection.execute(events.insert().values(**row)))
 
     def connections(self) -> list[str]:
