@@ -131,7 +131,7 @@ def test_the_documented_examples_run(tmp_path):
     (tmp_path / "dags").mkdir()
     (tmp_path / "dags" / "orders.py").write_text(DAG)
     (tmp_path / "test_dag.py").write_text(dag_example)
-    fixture_example = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)[1]
+    fixture_example = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)[-1]
     (tmp_path / "test_others.py").write_text("\n\n".join([*others, fixture_example]))
     airflow = {
         "AIRFLOW_HOME": str(tmp_path / "home"),
