@@ -15,8 +15,8 @@ from typing import Any
 
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
-from airflow_provider_pagerduty.alert import DedupScope, Occasion, as_datetime, look
 from airflow_provider_pagerduty.history import EVER
+from airflow_provider_pagerduty.occasion import DedupScope, Occasion, as_datetime, look
 
 log = logging.getLogger(__name__)
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_pagerduty import alert, deployment, exception_text
 from airflow_provider_pagerduty.masking import mask
+from airflow_provider_pagerduty.occasion import read
 from airflow_provider_pagerduty.payload import prepare_event_data
 
 sys.path.append(str(Path(__file__).parent))  # not done by pytest in importlib mode
@@ -38,11 +39,11 @@ def raised(error):
 
 
 def said(context):
-    return alert.describe(alert.read(context), LATER)
+    return alert.describe(read(context), LATER)
 
 
 def key(context, scope="always"):
-    return alert.read(context).dedup_key("production", scope)
+    return read(context).dedup_key("production", scope)
 
 
 @pytest.fixture(autouse=True)

@@ -40,12 +40,24 @@ MAY_IMPORT = {
     "deployment": ({"hooks", "settings"}, True),
     "exception_text": (set(), False),
     "history": (set(), True),
-    "alert": ({"", "deployment", "exception_text", "history", "masking", "payload"}, True),
-    "recovery": ({"alert", "history"}, True),
+    "occasion": ({"history", "payload"}, False),
+    "alert": ({"", "deployment", "exception_text", "history", "masking", "occasion", "payload"}, False),
+    "recovery": ({"history", "occasion"}, True),
     "metrics": (set(), True),
     "outbox": ({"", "outbox", "exceptions", "metrics", "settings"}, False),
     "notifications": (
-        {"", "hooks", "alert", "recovery", "deployment", "settings", "masking", "jsonable", "payload"}
+        {
+            "",
+            "hooks",
+            "alert",
+            "occasion",
+            "recovery",
+            "deployment",
+            "settings",
+            "masking",
+            "jsonable",
+            "payload",
+        }
         | {"notifications", "outbox", "exceptions", "metrics"},
         True,
     ),

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_pagerduty import alert, recovery
+from airflow_provider_pagerduty import recovery
 from airflow_provider_pagerduty.notifications.pagerduty import PagerdutyNotifier
+from airflow_provider_pagerduty.occasion import read
 
 sys.path.append(str(Path(__file__).parent))  # not done by pytest in importlib mode
 from airflow_contexts import IS_AIRFLOW_2, NOON, make_dag, run_context, task_context
@@ -19,12 +20,12 @@ needs_airflow_3 = pytest.mark.skipif(IS_AIRFLOW_2, reason="of Airflow 3 only")
 
 def task_recovers(scope="always", tasks=("load",), **context):
     dag = make_dag(tasks=tasks)
-    return recovery.has_recovered(alert.read(task_context(dag, **{"state": "success"} | context)), scope)
+    return recovery.has_recovered(read(task_context(dag, **{"state": "success"} | context)), scope)
 
 
 def run_recovers(scope="always", dag=None, **context):
     success = run_context(dag or make_dag(), "success", **{"state": "success"} | context)
-    return recovery.has_recovered(alert.read(success), scope)
+    return recovery.has_recovered(read(success), scope)
 
 
 @pytest.mark.parametrize("recovers", [task_recovers, run_recovers])
@@ -111,7 +112,7 @@ class TestThisRunItself:
 
     def test_of_which_the_context_has_but_the_id_is_found_in_the_history(self, past):
         """On Airflow 3 a run in which all was skipped is such a one."""
-        occasion = alert.read({"dag": make_dag(), "run_id": THIS, "reason": "success"})
+        occasion = read({"dag": make_dag(), "run_id": THIS, "reason": "success"})
         past.add(NOON, "success", run_id=THIS, load="skipped")
         assert not recovery.has_recovered(occasion)
         assert recovery.has_recovered(occasion, "run")
@@ -120,7 +121,7 @@ class TestThisRunItself:
 
     def test_that_is_nowhere_in_the_history_cannot_be_known(self, past):
         past.add(NOON, "success", run_id="another", load="success")
-        assert recovery.has_recovered(alert.read({"dag": make_dag(), "run_id": THIS, "reason": "success"}))
+        assert recovery.has_recovered(read({"dag": make_dag(), "run_id": THIS, "reason": "success"}))
 
 
 class TestATaskThatDidNotRun:
@@ -186,7 +187,7 @@ class TestAMappedTask:
         assert task_recovers(map_index=0, try_number=2, clear_number=1)
         dag = make_dag()
         dag.get_task("load").on_retry_callback = [print]
-        success = alert.read(task_context(dag, state="success", map_index=0, try_number=2))
+        success = read(task_context(dag, state="success", map_index=0, try_number=2))
         assert recovery.has_recovered(success)
 
     @pytest.mark.skipif(not IS_AIRFLOW_2, reason="Airflow 3 records a success before it calls back")

@@ -15,6 +15,7 @@ from typing import Any, get_args
 from airflow_provider_pagerduty import alert, deployment, settings
 from airflow_provider_pagerduty.jsonable import to_jsonable
 from airflow_provider_pagerduty.masking import redact
+from airflow_provider_pagerduty.occasion import DedupScope, Occasion, read
 from airflow_provider_pagerduty.payload import Action, prepare_event_data
 from airflow_provider_pagerduty.recovery import has_recovered
 
@@ -55,7 +56,7 @@ class Given:
 
     fields: Mapping[str, Any]
     conn_id: str
-    dedup_scope: alert.DedupScope
+    dedup_scope: DedupScope
     only_on_recovery: bool | None
     faults: Faults
 
@@ -66,7 +67,7 @@ def compose(given: Given, context: Mapping[str, Any], now: datetime) -> dict[str
     :param context: what Airflow called back with.
     :param now: the time.
     """
-    occasion = alert.read(context)
+    occasion = read(context)
     has_ended_well = occasion.outcome in ("succeeded", "skipped")
     action = _action(given, otherwise="resolve" if has_ended_well else "trigger")
     if action == "resolve" and has_ended_well:
@@ -115,7 +116,7 @@ def _action(given: Given, otherwise: str) -> str:
     return otherwise
 
 
-def _defaults(occasion: alert.Occasion, given: Given, now: datetime) -> dict[str, Any]:
+def _defaults(occasion: Occasion, given: Given, now: datetime) -> dict[str, Any]:
     try:
         said = alert.describe(occasion, now)
     except Exception as error:  # a context of a shape that nobody has seen yet
@@ -133,7 +134,7 @@ def _defaults(occasion: alert.Occasion, given: Given, now: datetime) -> dict[str
     }
 
 
-def _given(given: Given, defaults: Mapping[str, Any], occasion: alert.Occasion) -> dict[str, Any]:
+def _given(given: Given, defaults: Mapping[str, Any], occasion: Occasion) -> dict[str, Any]:
     """Return what the user gave, over and beside the defaults."""
     names = ("summary", "severity", "source", "group", "component", "class_type", "dedup_key", "runbook_url")
     event: dict[str, Any] = {name: text for name in names if (text := _text(name, given)) is not None}
