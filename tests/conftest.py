@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,11 @@ from airflow_provider_pagerduty.sandbox.server import RunningSandbox, running  #
 KEY = "0123456789abcdefghijklmnopqrstuv"
 OTHER_KEY = "vutsrqponmlkjihgfedcba9876543210"
 TOKEN = "u+a-token-that-nobody-may-see"
+
+
+def pytest_sessionstart():
+    # A plain TERM, as of a CI that has waited enough, would skip all that ends databases and Airflows.
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", returncode=143))
 
 
 def pytest_unconfigure():

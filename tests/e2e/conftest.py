@@ -4,7 +4,6 @@ An Airflow takes seconds for a run and has room for several, so a case mostly wa
 they were alone: they take ``play``, and each has a DAG to itself.
 """
 
-import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -51,9 +50,6 @@ class Stage:
 
     def _set_up(self, home, items):
         enter = self._stack.enter_context
-        # A plain TERM, as of a CI that has waited enough, would skip all that ends the processes.
-        previous = signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", returncode=143))
-        self._stack.callback(signal.signal, signal.SIGTERM, previous)
         server = enter(running(PagerDuty()))
         for key in INTEGRATION_KEYS.values():
             server.pagerduty.declare_key(key)
