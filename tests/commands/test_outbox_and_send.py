@@ -26,31 +26,6 @@ HOUR = 3600.0
 TIMEOUT = 60
 
 
-@pytest.fixture
-def path(tmp_path, configure):
-    path = tmp_path / "outbox.db"
-    configure(outbox=f"sqlite:///{path}")
-    return path
-
-
-@pytest.fixture
-def store(path):
-    return Store(Database(f"sqlite:///{path}"))
-
-
-@pytest.fixture
-def command(capsys, monkeypatch):
-    """Return a function that runs the command in this process: its status, output and complaints."""
-    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "")  # which the command sets, is taken back
-
-    def command(*arguments):
-        status = main([str(each) for each in arguments])
-        printed, complained = capsys.readouterr()
-        return status, printed, complained
-
-    return command
-
-
 def event(key, action="trigger", summary="orders.load failed"):
     payload = {"summary": summary, "severity": "error", "source": "production"}
     return {"event_action": action, "dedup_key": key, "payload": payload}

@@ -1,6 +1,7 @@
 """`airflow-pagerduty doctor`: each thing that costs alerts is found, and said with its cure."""
 
 import json
+import re
 import shutil
 import time
 from contextlib import contextmanager
@@ -26,29 +27,25 @@ CONN_ID = "pagerduty_events_default"
 
 
 @pytest.fixture
-def path(tmp_path, configure, monkeypatch):
-    path = tmp_path / "outbox.db"
+def path(path, configure, monkeypatch):
     configure(outbox=f"sqlite:///{path}", deployment="production")
     monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "LocalExecutor")
     return path
 
 
 @pytest.fixture
-def store(path):
+def store(store):
     """An outbox into which a relay has just looked."""
-    store = Store(Database(f"sqlite:///{path}"))
     store.look_in()
     return store
 
 
 @pytest.fixture
-def doctor(capsys, monkeypatch):
+def doctor(command):
     """Return a function that runs the doctor: its status, and what it found, by status."""
-    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "")  # which the command sets, is taken back
 
     def doctor():
-        status = main(["doctor", "--format", "json"])
-        printed, _ = capsys.readouterr()
+        status, printed, _ = command("doctor", "--format", "json")
         assert not [each for each in (KEY, OTHER_KEY, TOKEN) if each in printed]
         report = json.loads(printed)
         assert report["ok"] == (status == 0)
@@ -85,7 +82,7 @@ def test_a_sound_deployment_passes_and_nobody_is_paged(doctor, connections, stor
     assert "pagerduty_default: PagerDuty at " in said
     assert " takes this token: " in said
     assert "name: This deployment is 'production' ([pagerduty] deployment)." in said
-    assert "relay: A relay looked into the outbox 0 s ago." in said
+    assert re.search(r"relay: A relay looked into the outbox \d s ago\.", said)
     assert connections.pagerduty.incidents == []
 
 
@@ -147,7 +144,7 @@ def test_executors_are_read_as_airflow_reads_them():
 
 
 def test_a_file_where_components_run_on_several_machines_fails(doctor, connections, store, monkeypatch):
-    # What the look into Airflow's database answers; that it looks is tried in test_commands_airflow.py.
+    # What the look into Airflow's database answers; that it looks is tried in test_in_airflow.py.
     monkeypatch.setattr(installation, "hosts_of_components", lambda: ["dag-processor-1", "scheduler-1"])
     assert "components run on 2: dag-processor-1, scheduler-1" in the_only_failure(doctor())
 

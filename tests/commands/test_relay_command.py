@@ -8,13 +8,11 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import pytest
 
-from airflow_provider_pagerduty.cli import main
-from airflow_provider_pagerduty.outbox.database import Database
 from airflow_provider_pagerduty.outbox.relay import PER_MINUTE
-from airflow_provider_pagerduty.outbox.store import Store
 from airflow_provider_pagerduty.sandbox.fault import Fault
 
 CONN_ID = "pagerduty_events_default"
@@ -26,28 +24,9 @@ PROMPTLY = 10
 
 
 @pytest.fixture
-def path(tmp_path, configure):
-    path = tmp_path / "outbox.db"
-    configure(outbox=f"sqlite:///{path}")
-    return path
-
-
-@pytest.fixture
-def store(path):
-    return Store(Database(f"sqlite:///{path}"))
-
-
-@pytest.fixture
-def relay(capsys, monkeypatch):
+def relay(command):
     """Return a function that runs the relay in this process: its status, output and complaints."""
-    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "")  # which the command sets, is taken back
-
-    def relay(*arguments):
-        status = main(["outbox", "relay", *arguments])
-        printed, complained = capsys.readouterr()
-        return status, printed, complained
-
-    return relay
+    return partial(command, "outbox", "relay")
 
 
 @pytest.fixture
