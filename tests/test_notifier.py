@@ -109,6 +109,16 @@ def test_one_notifier_says_each_time_what_is_true_then(connections):
     assert notifier.summary == "{{ word }} failed"
 
 
+@pytest.mark.skipif(IS_AIRFLOW_2, reason="Airflow 2 hands its callbacks the DAG itself")
+def test_the_dag_that_dag_test_hands_to_callbacks_holds_no_templates_and_the_page_goes_out(connections):
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    serialized = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(DAG("a_dag", schedule=None)))
+    PagerdutyNotifier(summary="{{ dag.dag_id }} {{ word }}")(context(dag=serialized))
+    (incident,) = connections.pagerduty.incidents
+    assert incident.title == "a_dag rendered"
+
+
 def test_an_explicit_key_needs_no_connection_and_is_no_template(sandbox, configure):
     configure(base_url=sandbox.url)
     PagerdutyNotifier(summary="boom", severity="error", integration_key=OTHER_KEY)(context())

@@ -136,7 +136,10 @@ class PagerdutyNotifier(BaseNotifier):  # type: ignore[misc, unused-ignore]
         from airflow_provider_pagerduty.notifications.event import Faults
 
         self._faults = Faults()
-        environment = jinja_env or self.get_template_env(dag=context.get("dag"))
+        dag = context.get("dag")
+        if not hasattr(dag, "get_template_env"):
+            dag = None  # `dag.test()` on Airflow 3 hands its callbacks a DAG that holds no templates
+        environment = jinja_env or self.get_template_env(dag=dag)
         for name in self.template_fields:
             value = self._rendered(name, getattr(self, name), context, environment)
             setattr(self, name, None if value is _FAULTY else value)
