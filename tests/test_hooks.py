@@ -46,7 +46,10 @@ def test_the_published_names_stand():
     [
         (PagerdutyHook, ["token", "pagerduty_conn_id"]),
         (PagerdutyEventsHook, ["integration_key", "pagerduty_events_conn_id", "pagerduty_conn_id"]),
-        (PagerdutyEventsAsyncHook, ["integration_key", "pagerduty_events_conn_id", "pagerduty_conn_id"]),
+        (
+            PagerdutyEventsAsyncHook,
+            ["integration_key", "pagerduty_events_conn_id", "api_version", "pagerduty_conn_id"],
+        ),
         (
             PagerdutyHook.create_event,
             REST_EVENT,
@@ -187,6 +190,11 @@ class TestEventsHookConstruction:
 
 
 class TestAsyncHookLookUp:
+    def test_there_is_one_version_of_the_events_api(self):
+        assert PagerdutyEventsAsyncHook(KEY, None, "v2").api_version == "v2"
+        with pytest.raises(ValueError, match="api_version must be 'v2'.*got 'v3'"):
+            PagerdutyEventsAsyncHook(KEY, api_version="v3")
+
     def test_making_it_looks_nothing_up(self):
         assert PagerdutyEventsAsyncHook(pagerduty_events_conn_id="nowhere").integration_key is None
 

@@ -85,6 +85,9 @@ class PagerdutyEventsHook(BaseHook):  # type: ignore[misc, unused-ignore]
 
         return connection_form_widgets(PagerdutyEventsHook.conn_type)
 
+    # Where versions 3.3 to 5.0 of Apache's package had it.
+    prepare_event_data = staticmethod(prepare_event_data)
+
     def use_endpoint(self, endpoint: Endpoint | None) -> None:
         """Send to this endpoint from now on; to the configured one with None."""
         self._endpoint = endpoint

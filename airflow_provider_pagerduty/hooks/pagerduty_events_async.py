@@ -41,8 +41,9 @@ class PagerdutyEventsAsyncHook(BaseHook):  # type: ignore[misc, unused-ignore]
 
     :param integration_key: as for :class:`PagerdutyEventsHook`, like the other two.
     :param pagerduty_events_conn_id: the connection; ``pagerduty_events_default`` where nothing is given.
-    :param pagerduty_conn_id: another published name for the same argument.
-    :raises ValueError: if the two names say different things.
+    :param api_version: ``v2``, the only one that PagerDuty takes events for.
+    :param pagerduty_conn_id: another published name for the connection.
+    :raises ValueError: if the two names say different things, or for another ``api_version``.
     """
 
     conn_name_attr = "pagerduty_events_conn_id"
@@ -54,10 +55,14 @@ class PagerdutyEventsAsyncHook(BaseHook):  # type: ignore[misc, unused-ignore]
         self,
         integration_key: str | None = None,
         pagerduty_events_conn_id: str | None = None,
+        api_version: str = "v2",
         *,
         pagerduty_conn_id: str | None = None,
     ) -> None:
         super().__init__()
+        if api_version != "v2":
+            raise ValueError(f"api_version must be 'v2', PagerDuty's Events API; got {api_version!r}.")
+        self.api_version = api_version
         self._conn_id = one_connection(pagerduty_events_conn_id, pagerduty_conn_id)
         self._explicit = connection.given(integration_key)
         self.integration_key = self._explicit
