@@ -1,20 +1,14 @@
-"""The fixture `pagerduty_sandbox`, as a user's test suite has it; and the docs' examples of it, run."""
+"""The fixture `pagerduty_sandbox`, as a user's test suite has it."""
 
 import os
-import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from airflow_provider_pagerduty.exceptions import DeliveryFailed
 from airflow_provider_pagerduty.hooks.pagerduty import PagerdutyHook
 from airflow_provider_pagerduty.hooks.pagerduty_events import PagerdutyEventsHook
-
-DOCS = Path(__file__).parents[1] / "docs" / "testing.md"
-README = Path(__file__).parents[1] / "README.md"
-EXAMPLES = re.findall(r"^```python\n(.*?)^```", DOCS.read_text(), re.MULTILINE | re.DOTALL)
 
 
 def test_both_hooks_page_it_as_they_stand(pagerduty_sandbox):
@@ -103,43 +97,3 @@ def test_a_session_that_does_not_use_it_loads_nothing_for_it(tmp_path):
     )
     plugins = ["-p", "no:requests_mock", "-p", "no:anyio", "-p", "no:hypothesispytest"]
     assert "1 passed" in pytest_in(tmp_path, *plugins)
-
-
-DAG = """
-from airflow.providers.common.compat.sdk import dag, task
-from airflow_provider_pagerduty.notifications.pagerduty import PagerdutyNotifier
-
-
-@dag(dag_id="orders", schedule=None)
-def orders():
-    page = PagerdutyNotifier(summary="{{ dag.dag_id }}.{{ ti.task_id }} failed", severity="error")
-
-    @task(on_failure_callback=page)
-    def load():
-        raise ValueError("no orders")
-
-    load()
-
-
-dag = orders()
-"""
-
-
-def test_the_documented_examples_run(tmp_path):
-    dag_example, *others = EXAMPLES
-    assert len([line for line in dag_example.splitlines() if line.strip()]) < 10
-    (tmp_path / "dags").mkdir()
-    (tmp_path / "dags" / "orders.py").write_text(DAG)
-    (tmp_path / "test_dag.py").write_text(dag_example)
-    fixture_example = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)[-1]
-    (tmp_path / "test_others.py").write_text("\n\n".join([*others, fixture_example]))
-    airflow = {
-        "AIRFLOW_HOME": str(tmp_path / "home"),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(tmp_path / "dags"),
-        "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path}/airflow.db",
-        "PYTHONPATH": str(tmp_path / "dags"),
-    }
-    migrate = [sys.executable, "-m", "airflow", "db", "migrate"]
-    subprocess.run(migrate, env={**os.environ, **airflow}, check=True, capture_output=True, timeout=120)
-    assert "3 passed" in pytest_in(tmp_path, **airflow)
