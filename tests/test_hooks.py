@@ -580,6 +580,23 @@ class TestClient:
             not in type(client._transport_for_url(client.base_url.copy_with(host="localhost"))._pool).__name__
         )
 
+    def test_one_that_asks_elsewhere_than_it_is_told_never_gets_to_ask(self, monkeypatch):
+        import pagerduty
+
+        class Old(pagerduty.RestApiV2Client):
+            """What 6.0 and 6.1 do."""
+
+            def __init__(self, api_key, base_url, **kwargs):
+                super().__init__(api_key, base_url="https://api.pagerduty.com", **kwargs)
+
+        monkeypatch.setattr(pagerduty, "RestApiV2Client", Old)
+        assert PagerdutyHook(TOKEN).client()
+        monkeypatch.setenv("AIRFLOW__PAGERDUTY__REGION", "eu")
+        with pytest.raises(
+            ImportError, match=r"in version 6.2 or later.*airflow-provider-pagerduty\[pagerduty\]"
+        ):
+            PagerdutyHook(TOKEN).client()
+
     def test_without_the_package_the_error_names_the_extra(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "pagerduty", None)
         with pytest.raises(ImportError, match=r"airflow-provider-pagerduty\[pagerduty\]"):

@@ -67,7 +67,7 @@ def _session_class() -> type[pdpyras.APISession]:
 def pagerduty_client(token: str, endpoint: Endpoint, from_email: str | None) -> pagerduty.RestApiV2Client:
     """Return PagerDuty's newer client for an endpoint.
 
-    :raises ImportError: if the package is not installed; names the extra that brings it.
+    :raises ImportError: if the package is not installed, or is older than 6.2; names the extra that brings it.
     """
     try:
         import pagerduty
@@ -96,6 +96,12 @@ def pagerduty_client(token: str, endpoint: Endpoint, from_email: str | None) -> 
         proxy=route.proxy,
         verify=trust(route.verify),
     )
+    if client.url.rstrip("/") != endpoint.rest:
+        # Before 6.2 it asks the US, whatever it is told, and would hand the token to it.
+        raise ImportError(
+            "PagerdutyHook.client() needs the package 'pagerduty' in version 6.2 or later: "
+            "pip install 'airflow-provider-pagerduty[pagerduty]'. get_session() works without it."
+        )
     client.retry[429] = RATE_LIMIT_RETRIES
     client.sleep_timer = FIRST_WAIT
     client.sleep_timer_base = WAIT_FACTOR  # type: ignore[assignment, unused-ignore]
