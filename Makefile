@@ -7,11 +7,12 @@ CLEAN := env -u PYTHONDONTWRITEBYTECODE -u AIRFLOW_HOME -u AIRFLOW_CONFIG -u PYT
 AIRFLOW_3 := .venv/airflow-3
 AIRFLOW_2 := .venv/airflow-2
 
-.PHONY: help demo test test-all lint test-airflow-3 test-airflow-2 clean
+.PHONY: help demo test test-all browser-test lint test-airflow-3 test-airflow-2 clean
 
 help:
 	@echo "make demo         see a real Airflow run fail, page, recover and stand down (KEEP=1 leaves it up)"
-	@echo "make test         run the tests, on Airflow 3.3 and on 2.11"
+	@echo "make test         run the tests, on Airflow 3.3 and on 2.11 side by side"
+	@echo "make browser-test run those in Airflow's own pages (SCREENSHOTS=write keeps what docs/connections.md shows)"
 	@echo "make test-all     the same with every case on a real Airflow, and write down what each showed"
 	@echo "make lint         ruff and mypy"
 	@echo "make clean        remove what the other targets made"
@@ -19,7 +20,10 @@ help:
 demo: $(AIRFLOW_3)/ready
 	$(CLEAN) $(AIRFLOW_3)/bin/airflow-pagerduty demo $(if $(KEEP),--keep)
 
-test: lint test-airflow-3 test-airflow-2
+# The tests mostly wait, for servers and for Airflow, so both halves run at the same time; what each prints comes
+# in one piece, when it ends.
+test: lint
+	$(MAKE) --jobs=2 --output-sync=target test-airflow-3 test-airflow-2
 
 # What each showed goes into a results file, and from there into the tables in docs/alerts.md and
 # docs/outbox-trials.md.
@@ -27,6 +31,10 @@ test-all: export E2E_RESULTS := write
 test-all: export OUTBOX_RESULTS := 1
 test-all: SELECTED := -m ""
 test-all: lint test-airflow-3 test-airflow-2
+
+browser-test: SELECTED := -m browser
+browser-test: export BROWSER_SCREENSHOTS := $(SCREENSHOTS)
+browser-test: test-airflow-3 test-airflow-2
 
 lint: $(AIRFLOW_3)/ready
 	$(AIRFLOW_3)/bin/ruff check

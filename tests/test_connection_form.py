@@ -44,7 +44,9 @@ def stored():
         def get(self):
             with create_session() as session:
                 found = session.query(Connection).filter_by(conn_id="pd").one()
-                return found.password, found.extra_dejson
+                # What was left empty is null.
+                extra = {name: value for name, value in found.extra_dejson.items() if value is not None}
+                return found.password, extra
 
     yield Stored()
     with create_session() as session:
@@ -58,6 +60,10 @@ def fields_of(page):
         attributes = dict(re.findall(r'([\w-]+)="([^"]*)"', tag))
         if "name" in attributes:
             fields[attributes["name"]] = attributes.get("value", "")
+    for select in re.findall(r"<select.*?</select>", page, re.DOTALL):
+        name = re.search(r'name="([^"]*)"', select)[1]
+        chosen = re.search(r"<option[^>]*\bselected\b[^>]*>", select)
+        fields[name] = re.search(r'value="([^"]*)"', chosen[0])[1] if chosen else ""
     for name, text in re.findall(r'<textarea[^>]*name="(\w+)"[^>]*>(.*?)</textarea>', page, re.DOTALL):
         fields[name] = text.strip().replace("&#34;", '"').replace("&quot;", '"')
     return fields
@@ -103,10 +109,33 @@ def test_a_new_key_replaces_the_old_one_and_an_emptied_field_removes_it(client, 
     assert stored.get()[1] == {"region": "eu"}
 
 
-def test_a_connection_of_the_apache_packages_shape_keeps_its_key(client, stored):
+def test_a_connection_of_the_apache_packages_shape_keeps_its_key_and_does_not_show_it(client, stored):
     number = stored.put(conn_type="pagerduty", password="a-token", extra=json.dumps({"routing_key": KEY}))
+    assert KEY not in opened(client, number)
     save(client, number, **{f"{FORM}from_email": "a@example.com"})
     assert stored.get() == ("a-token", {"routing_key": KEY, "from_email": "a@example.com"})
+
+
+def test_the_region_is_a_choice_that_can_be_taken_back(client, stored):
+    number = stored.put(conn_type="pagerduty_events", password=KEY, extra=json.dumps({"region": "EU"}))
+    page = opened(client, number)
+    [select] = re.findall(r'<select[^>]*name="extra__pagerduty_events__region".*?</select>', page, re.DOTALL)
+    assert re.findall(r'value="(.*?)"', select) == ["", "us", "eu"]
+    assert fields_of(page)["extra__pagerduty_events__region"] == "eu"
+    events = {"conn_type": "pagerduty_events"}
+    save(client, number, **events, extra__pagerduty_events__region="us")
+    assert stored.get() == (KEY, {"region": "us"})
+    save(client, number, **events, extra__pagerduty_events__region="")
+    assert stored.get() == (KEY, {})
+
+
+def test_a_region_that_is_none_is_shown_and_kept_as_it_is(client, stored):
+    odd = '<script>"apac"'
+    number = stored.put(conn_type="pagerduty", password="a-token", extra=json.dumps({"region": odd}))
+    page = opened(client, number)
+    assert '<option value="&lt;script&gt;&#34;apac&#34;" selected>' in page
+    save(client, number, **{f"{FORM}region": odd})
+    assert stored.get()[1] == {"region": odd}
 
 
 def test_a_new_connection_is_stored_as_the_hooks_read_it(client, stored):
@@ -131,4 +160,4 @@ def test_every_field_of_the_file_is_on_the_page(client):
     for name in ("pagerduty__routing_key_secret", "pagerduty__region", "pagerduty__from_email"):
         assert f"extra__{name}" in page
     assert "extra__pagerduty_events__region" in page
-    assert "Where the PagerDuty account lives" in page
+    assert "acme.eu.pagerduty.com is eu" in page
