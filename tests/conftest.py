@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 # Airflow reads its home when it is imported, so before anything else.
@@ -105,6 +106,50 @@ def configure(monkeypatch):
             monkeypatch.setenv(f"AIRFLOW__PAGERDUTY__{name.upper()}", str(value))
 
     return configure
+
+
+CHROMIUM = Path("/usr/bin/chromium")
+#: Of a browser that is used by nobody, and asks nobody at home.
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--headless=new",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--force-color-profile=srgb",
+]
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Return a context manager that runs a real browser; while one runs, its thread has an event loop.
+
+    Without one the test is skipped, but not where nobody would read that.
+    """
+
+    def missing(message):
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+
+    @contextmanager
+    def chromium(patience):
+        try:
+            from playwright.sync_api import expect, sync_playwright
+        except ImportError:
+            missing("NOT TESTED IN A BROWSER: Playwright is missing (pip install playwright)")
+        if not CHROMIUM.exists():
+            missing(f"NOT TESTED IN A BROWSER: {CHROMIUM} is missing (apt-get install chromium)")
+        expect.set_options(timeout=patience)
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
+            yield browser
+            browser.close()
+
+    return chromium
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The sandbox's page, as a real Chromium shows it, and what the page reads."""
 
 import json
-import os
 import re
 import shlex
 import shutil
@@ -13,7 +12,6 @@ import threading
 import time
 from contextlib import ExitStack, closing, contextmanager
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 
 import httpx
 import pytest
@@ -26,17 +24,6 @@ from airflow_provider_pagerduty.sandbox.page.board import LIMIT
 from airflow_provider_pagerduty.sandbox.server import running
 
 KEY = "0123456789abcdefghijklmnopqrstuv"
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--headless=new",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 ACT = {"X-Sandbox": "page", "Content-Type": "application/json"}
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d4944415478da63fcffff3f0005fe02fe"
@@ -44,27 +31,10 @@ PIXEL = bytes.fromhex(
 )
 
 
-def _missing(what):
-    """Skip, but not where nobody would read it."""
-    message = f"THE PAGE IS NOT TESTED: {what}"
-    if os.environ.get("CI") == "true":
-        pytest.fail(message)
-    pytest.skip(message)
-
-
 @pytest.fixture(scope="module")
-def browser():
-    try:
-        from playwright.sync_api import expect, sync_playwright
-    except ImportError:
-        _missing("Playwright is missing (pip install playwright)")
-    if not CHROMIUM.exists():
-        _missing(f"{CHROMIUM} is missing (apt-get install chromium)")
-    expect.set_options(timeout=5000)
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
+def browser(chromium):
+    with chromium(patience=5000) as browser:
+        yield browser
 
 
 @pytest.fixture

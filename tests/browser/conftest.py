@@ -1,7 +1,6 @@
 """A real Airflow, two sandboxes in PagerDuty's place, and a Chromium: started once, for all tests here."""
 
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -18,55 +17,26 @@ if IS_AIRFLOW_2:
 else:
     from connection_pages3 import ConnectionPages
 
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--headless=new",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--force-color-profile=srgb",
-]
 RUN = "the_run"
 #: Milliseconds. On two busy cores Airflow's pages take seconds.
 PATIENCE = 30_000
 
 
-def _missing(what):
-    """Skip, but not where nobody would read it."""
-    message = f"AIRFLOW'S PAGES ARE NOT TESTED: {what}"
-    if os.environ.get("CI") == "true":
-        pytest.fail(message)
-    pytest.skip(message)
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    try:
-        from playwright.sync_api import expect, sync_playwright
-    except ImportError:
-        _missing("Playwright is missing (pip install playwright)")
-    if not CHROMIUM.exists():
-        _missing(f"{CHROMIUM} is missing (apt-get install chromium)")
-    expect.set_options(timeout=PATIENCE)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+@pytest.fixture(scope="package")
+def browser(chromium):
+    with chromium(PATIENCE) as browser:
         yield browser
-        browser.close()
 
 
-@pytest.fixture(scope="session")
-def regions(chromium, tmp_path_factory):
+@pytest.fixture(scope="package")
+def regions(browser, tmp_path_factory):
     """What stands for PagerDuty; asked for after the browser, without which nothing here can be run."""
     with two_regions(tmp_path_factory.mktemp("regions")) as both:
         yield both
         assert both.refused == [], "Airflow asked for other machines"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def airflow(regions, tmp_path_factory):
     site = ThisSite(tmp_path_factory.mktemp("airflow") / "home", regions)
     with site.started():
@@ -74,10 +44,10 @@ def airflow(regions, tmp_path_factory):
     assert site.processes() == [], "Airflow left processes behind"
 
 
-@pytest.fixture(scope="session")
-def window(chromium):
+@pytest.fixture(scope="package")
+def window(browser):
     """A browser's window, with what it remembers."""
-    context = chromium.new_context(
+    context = browser.new_context(
         viewport={"width": pictures.WIDTH, "height": 900}, color_scheme="light", reduced_motion="reduce"
     )
     context.set_default_timeout(PATIENCE)
@@ -85,7 +55,7 @@ def window(chromium):
     context.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def connections(window, airflow):
     """Admin, Connections; in one tab for all, as loading Airflow's pages takes seconds."""
     return ConnectionPages(window.new_page(), airflow.url)
@@ -116,7 +86,7 @@ def api_answer(connections):
     return ask
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def stored(connections, airflow, regions):
     """Connections that a person has stored by the forms; and runs that use them, which go on meanwhile.
 
