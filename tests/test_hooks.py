@@ -15,6 +15,7 @@ from airflow_provider_pagerduty.exceptions import DeliveryFailed, EventRejected,
 from airflow_provider_pagerduty.hooks import pagerduty_events
 from airflow_provider_pagerduty.hooks.pagerduty import PagerdutyHook
 from airflow_provider_pagerduty.hooks.pagerduty_events import PagerdutyEventsAsyncHook, PagerdutyEventsHook
+from airflow_provider_pagerduty.sandbox.fault import Fault
 
 KEY = "0123456789abcdefghijklmnopqrstuv"
 OTHER_KEY = "vutsrqponmlkjihgfedcba9876543210"
@@ -425,6 +426,13 @@ class TestConnectionTest:
         worked, message = PagerdutyEventsHook("short").test_connection()
         assert not worked
         assert "Length of 'routing_key' is incorrect" in message
+
+    def test_a_failure_is_said_after_one_attempt(self, sandbox, configure):
+        configure(base_url=sandbox.url)
+        sandbox.faults.add(Fault(kind="status", status=503, times=1))
+        worked, message = PagerdutyEventsHook(KEY).test_connection()
+        assert not worked
+        assert "503" in message
 
     @pytest.mark.parametrize("hook", [lambda: PagerdutyEventsHook(KEY), lambda: PagerdutyHook(TOKEN)])
     def test_nothing_listening_is_said(self, configure, hook):

@@ -245,8 +245,12 @@ class PagerdutyEventsHook(BaseHook):  # type: ignore[misc, unused-ignore]
         from airflow_provider_pagerduty.exceptions import DeliveryFailed, EventRejected
 
         never_used = f"airflow-connection-test-{uuid.uuid4()}"
+        event = prepare_event_data(
+            "Connection test", "info", action="resolve", dedup_key=never_used, action_key_name="event_action"
+        )
         try:
-            self.create_event("Connection test", "info", action="resolve", dedup_key=never_used)
+            # Once: whoever has pressed the button waits, and can press it again.
+            self.deliver(event, goes_on=lambda _: False)
         except EventRejected as rejected:
             return False, f"PagerDuty refuses this integration key: {'; '.join(rejected.errors)}"
         except DeliveryFailed as failed:

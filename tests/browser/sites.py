@@ -46,8 +46,6 @@ class Site(RealAirflow):
             "AIRFLOW__CORE__FERNET_KEY": key.decode(),
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
             "AIRFLOW__PAGERDUTY__DEPLOYMENT": "production",
-            # Seconds, for where nothing listens.
-            "AIRFLOW__PAGERDUTY__SEND_TIMEOUT": "5",
         }
 
     def _copy_dags(self, folder):

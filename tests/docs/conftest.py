@@ -42,6 +42,7 @@ class Stage:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        (folder / "dist").mkdir()
         self._stack = ExitStack()
         try:
             self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="page")
