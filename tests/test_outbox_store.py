@@ -350,7 +350,7 @@ class TestTheCircuit:
         outbox.failed("pd")
         assert not outbox.may_try("pd")
         assert not outbox.take_turn("pd")
-        clock.now += store.FIRST_WAIT
+        clock.now += store.FIRST_WAIT + 1
         assert outbox.take_turn("pd")
         assert not outbox.take_turn("pd")
         assert outbox.may_try("other")
@@ -385,7 +385,7 @@ class TestTheCircuit:
         outbox.failed("pd")
         clock.now += store.FIRST_WAIT - 1
         assert not outbox.take_turn("pd")
-        clock.now += store.FIRST_WAIT
+        clock.now += store.FIRST_WAIT + 1
         assert outbox.take_turn("pd")
 
     def test_a_success_closes_it(self, outbox):

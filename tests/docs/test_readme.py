@@ -33,8 +33,7 @@ def test_what_is_not_run_stands_on_a_page(command):
 
 
 def test_make_demo_is_the_command_that_the_real_runs_try():
-    shown = subprocess.run(
-        ["make", "-n", "demo"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
-    )
+    command = ["make", "--no-print-directory", "-n", "demo"]
+    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
     assert shown.stdout.rstrip().endswith("/bin/airflow-pagerduty demo")
     assert '"airflow-pagerduty")), "demo"]' in (ROOT / "tests" / "test_real_runs.py").read_text()
