@@ -9,13 +9,15 @@ from __future__ import annotations
 import platform
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_pagerduty import deployment, exception_text
-from airflow_provider_pagerduty.history import TaskState
 from airflow_provider_pagerduty.masking import redact
 from airflow_provider_pagerduty.occasion import Kind, Occasion, as_datetime, each_of, look
 from airflow_provider_pagerduty.payload import MAX_SUMMARY
+
+if TYPE_CHECKING:
+    from airflow_provider_pagerduty.history import TaskState
 
 CLIENT = "Apache Airflow"
 #: How many failed tasks a summary and the details name before "and 997 more".

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_provider_pagerduty.history import History
 from airflow_provider_pagerduty.payload import shorten_dedup_key
+
+if TYPE_CHECKING:
+    from airflow_provider_pagerduty.history import History
 
 Kind = Literal["task", "run", "deadline", "sla"]
 Outcome = Literal["failed", "to retry", "succeeded", "skipped", "timed out", "deadlocked", "missed"]
@@ -85,6 +87,8 @@ class Occasion:
     @property
     def history(self) -> History:
         """The DAG's history."""
+        from airflow_provider_pagerduty.history import History
+
         return History(str(self.dag_id), frozenset(each_of(look(self.dag, "task_ids"))))
 
     def dedup_key(self, origin: str, scope: DedupScope = "always") -> str | None:

@@ -131,6 +131,14 @@ def test_the_notifier_adds_at_most_eight_modules_to_a_dag_file():
     assert len(added) <= 8, sorted(added)
 
 
+@pytest.mark.skipif(airflow.__version__.startswith("2."), reason="Airflow 2 has loaded requests itself")
+def test_a_page_takes_neither_requests_nor_sqlalchemy_nor_httpx(connections):
+    added = added_by(f"from {NAME}.notifications.pagerduty import PagerdutyNotifier; PagerdutyNotifier()({{}})")
+    assert len(connections.pagerduty.incidents) == 1
+    assert "urllib3" in added
+    assert not added & {"requests", "httpx", "sqlalchemy", "pdpyras"}
+
+
 def test_hooks_and_notifier_load_nothing_that_sends_until_something_is_sent():
     added = added_by(f"import {NAME}.notifications.pagerduty, {NAME}.hooks.pagerduty")
     assert f"{NAME}.hooks.pagerduty" in added

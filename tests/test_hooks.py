@@ -391,6 +391,23 @@ class TestEventsFromTheRestHook:
 class TestWithRequestsMock:
     """For people who test with requests-mock, whose answers are 200 unless told otherwise."""
 
+    def test_whatever_stands_in_the_place_of_requests_is_who_is_sent_to(self, monkeypatch, sandbox, configure):
+        import requests
+
+        def send(self, request, **_):
+            answer = requests.Response()
+            answer.status_code, answer.headers["content-type"] = 202, "application/json"
+            answer._content = b'{"status": "success", "dedup_key": "from the stand-in"}'
+            return answer
+
+        configure(base_url=sandbox.url)
+        for owner in (requests.adapters.HTTPAdapter, requests.Session):
+            with monkeypatch.context() as patched:
+                patched.setattr(owner, "send", send)
+                answer = PagerdutyEventsHook(KEY).create_event("boom", "error")
+            assert answer["dedup_key"] == "from the stand-in"
+        assert sandbox.pagerduty.incidents == []
+
     def test_an_alert(self, requests_mock):
         body = {"status": "success", "message": "Event processed", "dedup_key": "samplekey"}
         requests_mock.post("https://events.pagerduty.com/v2/enqueue", json=body)

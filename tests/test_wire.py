@@ -21,6 +21,7 @@ from airflow_provider_pagerduty.hooks.async_sender import AsyncSender
 from airflow_provider_pagerduty.hooks.pagerduty import PagerdutyHook
 from airflow_provider_pagerduty.hooks.pagerduty_events import PagerdutyEventsAsyncHook, PagerdutyEventsHook
 from airflow_provider_pagerduty.hooks.sender import MAX_ANSWER, Sender
+from airflow_provider_pagerduty.hooks.watch import Watch
 
 KEY = "0123456789abcdefghijklmnopqrstuv"
 ACCEPTED = b'{"status":"success","message":"Event processed","dedup_key":"from-the-server"}'
@@ -253,7 +254,7 @@ def test_a_resolver_that_falls_silent_later_is_no_different(wire, silent_resolve
 def test_an_interrupted_attempt_sends_nothing_afterwards(wire, silent_resolver, monkeypatch):
     """Airflow's task timeout raises in the main thread, from a signal."""
     server = wire(accept)
-    monkeypatch.setattr("airflow_provider_pagerduty.hooks.sender.route_to", lambda url: no_route())
+    monkeypatch.setattr("airflow_provider_pagerduty.hooks.pools.route_to", lambda url: no_route())
     before = set(attempts_under_way())
 
     def interrupt(*_):
@@ -277,7 +278,7 @@ def test_an_interrupted_attempt_sends_nothing_afterwards(wire, silent_resolver, 
 
 def test_nothing_is_sent_once_the_caller_was_told_that_it_failed(wire, silent_resolver, monkeypatch):
     server = wire(accept)
-    monkeypatch.setattr("airflow_provider_pagerduty.hooks.sender.route_to", lambda url: no_route())
+    monkeypatch.setattr("airflow_provider_pagerduty.hooks.pools.route_to", lambda url: no_route())
     sender = Sender(f"http://pagerduty.test:{server.port}")
     before = set(attempts_under_way())
     verdict, _, _ = sender.post_event("/v2/enqueue", b"{}", 0.3)
@@ -315,6 +316,101 @@ def test_a_cut_attempt_ends_its_connection_and_the_next_event_gets_a_new_one(wir
     end(set(attempts_under_way()) - before)
     assert isinstance(sender.post_event("/v2/enqueue", b"{}", 5)[0], delivery.Delivered)
     assert server.connections == 2
+
+
+class TestAKeptConnection:
+    """An event that finds the connection of the one before goes out in its caller's own thread."""
+
+    @pytest.fixture
+    def kept(self, wire):
+        """Return a function that gives a server and a sender; what becomes of the next event, it is told."""
+
+        def kept(act):
+            server = wire(accept, act, accept)
+            sender = Sender(server.url)
+            assert isinstance(sender.post_event("/v2/enqueue", b"{}", 5)[0], delivery.Delivered)
+            return server, sender
+
+        return kept
+
+    def test_it_is_used(self, kept):
+        server, sender = kept(accept)
+        before = set(attempts_under_way())
+        assert isinstance(sender.post_event("/v2/enqueue", b"{}", 5)[0], delivery.Delivered)
+        assert set(attempts_under_way()) == before
+        assert (server.connections, len(server.requests)) == (1, 2)
+
+    @pytest.mark.parametrize(
+        "act",
+        [silence, drip(b"HTTP/1.1 202 Accepted\r\nX-Header: ")],
+        ids=["falls silent", "drips headers"],
+    )
+    def test_it_is_cut_in_time_and_the_next_attempt_makes_another(self, kept, act):
+        server, sender = kept(act)
+        (verdict, attempts, _), seconds = timed(lambda: sender.post_event("/v2/enqueue", b"{}", 3))
+        assert isinstance(verdict, delivery.Delivered)
+        assert attempts == 2
+        assert seconds < 4
+        assert server.connections == 2
+
+    def test_a_body_that_drips_is_not_waited_for_beyond_the_budget(self, kept):
+        _, sender = kept(drip(b"HTTP/1.1 202 Accepted\r\nContent-Length: 100000\r\n\r\n"))
+        (verdict, attempts, _), seconds = timed(lambda: sender.post_event("/v2/enqueue", b"{}", BUDGET))
+        assert isinstance(verdict, delivery.Delivered)
+        assert attempts == 1
+        assert seconds < BUDGET_AND_OVERSHOOT
+
+    @pytest.mark.parametrize(
+        "act",
+        [silence, drip(b"HTTP/1.1 202 Accepted\r\nContent-Length: 100000\r\n\r\n")],
+        ids=["before the answer", "behind its status"],
+    )
+    def test_an_interrupt_is_passed_on_at_once(self, kept, act):
+        _, sender = kept(act)
+
+        def interrupt(*_):
+            raise KeyboardInterrupt
+
+        previous = signal.signal(signal.SIGUSR1, interrupt)
+        alarm = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGUSR1))
+        alarm.start()
+        started = time.monotonic()
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                sender.post_event("/v2/enqueue", b"{}", 20)
+        finally:
+            alarm.join()
+            signal.signal(signal.SIGUSR1, previous)
+        assert time.monotonic() - started < 3
+
+    def test_one_that_the_server_has_closed_meanwhile_costs_no_attempt(self, wire):
+        hung_up = threading.Event()
+
+        def accept_and_hang_up(connection, server):
+            accept(connection, server)
+            connection.shutdown(socket.SHUT_RDWR)
+            hung_up.set()
+            return False
+
+        server = wire(accept_and_hang_up, accept)
+        sender = Sender(server.url)
+        sender.post_event("/v2/enqueue", b"{}", 5)
+        assert hung_up.wait(5)
+        verdict, attempts, _ = sender.post_event("/v2/enqueue", b"{}", 5)
+        assert isinstance(verdict, delivery.Delivered)
+        assert (attempts, server.connections) == (1, 2)
+
+
+def test_a_forked_process_has_a_watch_of_its_own():
+    """Airflow forks for each task, and only the thread that forks is there afterwards."""
+    watch, cut = Watch(), threading.Event()
+    with watch.over(lambda: None, 30):
+        child = os.fork()
+        if child == 0:
+            signal.alarm(10)
+            with watch.over(cut.set, 0.1):
+                os._exit(0 if cut.wait(5) else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_a_retry_carries_the_same_dedup_key_so_that_it_opens_no_second_alert(wire, events_hook):

@@ -1,1 +1,1 @@
-"""The hooks: connections, regions, and the two senders (requests and httpx) of one delivery policy."""
+"""The hooks: connections, regions, and the two senders (urllib3 and httpx) of one delivery policy."""

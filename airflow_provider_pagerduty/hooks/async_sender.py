@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     from airflow_provider_pagerduty.delivery import Answer, Verdict
 
 
+#: Connections, all kept for the next events. httpx keeps 20 by itself, and with more events at once it makes a
+#: new one for each of the others.
+MOST_CONNECTIONS = 100
+
+
 class AsyncSender:
     """Kept connections to one PagerDuty, for as long as ``async with`` holds them.
 
@@ -104,6 +109,9 @@ class AsyncSender:
                 verify=trust(self._route.verify),
                 trust_env=False,
                 follow_redirects=False,
+                limits=httpx.Limits(
+                    max_connections=MOST_CONNECTIONS, max_keepalive_connections=MOST_CONNECTIONS
+                ),
             )
         timeout = httpx.Timeout(seconds, connect=min(CONNECT_TIMEOUT, seconds))
         request = self._client.build_request(

@@ -10,6 +10,7 @@ import os
 import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +124,11 @@ def route_to(url: str) -> Route:
     Senders ask this and not requests' ``trust_env``, because that also reads ``.netrc``, which would replace
     the token.
     """
+    verify: str | bool = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+    if is_loopback(urlsplit(url).hostname or "") or not getproxies():
+        return Route({}, None, verify)
     from requests.utils import get_environ_proxies, select_proxy
 
-    verify: str | bool = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
-    if is_loopback(urlsplit(url).hostname or ""):
-        return Route({}, None, verify)
     proxies = dict(get_environ_proxies(url))
     proxy = select_proxy(url, proxies)
     return Route(proxies, f"http://{proxy}" if proxy and "://" not in proxy else proxy, verify)

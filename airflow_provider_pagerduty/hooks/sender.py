@@ -1,9 +1,10 @@
-"""Sends over requests, inside a budget that holds for name look-up, dripping answers and all.
+"""Sends over urllib3, inside a budget that holds for name look-up, dripping answers and all.
 
-One POST is an *attempt* in a thread of its own, because nothing else bounds ``getaddrinfo`` and a server
-that sends a byte a second. An attempt that is given up is cut: its connection is shut down, and one that
-was still looking up the name or connecting sends nothing afterwards. So a page that was reported as failed
-cannot arrive later, out of order.
+One POST is an *attempt*. It goes over a connection that was kept, where there is one; to make one it gets a
+thread of its own, because nothing else bounds ``getaddrinfo``. An attempt that is given up is cut: its
+connection is shut down, also under a server that sends a byte a second, and one that was still looking up the
+name or connecting sends nothing afterwards. So a page that was reported as failed cannot arrive later, out of
+order.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-import requests
 import tenacity
-from requests.adapters import HTTPAdapter
+import urllib3
 from urllib3.exceptions import HTTPError
 
 from airflow_provider_pagerduty import __version__, delivery
-from airflow_provider_pagerduty.hooks.endpoint import route_to
+from airflow_provider_pagerduty.hooks import pools, stand_in
+from airflow_provider_pagerduty.hooks.watch import Watch
 
 if TYPE_CHECKING:
     from airflow_provider_pagerduty.delivery import Answer, Verdict
@@ -56,7 +57,8 @@ class Sender:
         self._base_url = base_url
         self._clock = clock
         self._sleep = sleep
-        self._session = _session(base_url)
+        self._pools: urllib3.PoolManager | None = None
+        self._watch: Watch | None = None  # the first attempt finds no kept connection
 
     def post_event(
         self, path: str, body: bytes, seconds: float, goes_on: Callable[[str], bool] = lambda _: True
@@ -73,7 +75,7 @@ class Sender:
         def attempt() -> Verdict:
             try:
                 answer = self.request("POST", path, EVENT_HEADERS, body, budget.for_one_attempt())
-            except Exception as failure:  # requests passes on what urllib3 and codecs raise
+            except Exception as failure:  # urllib3 passes on what sockets and codecs raise
                 verdict: Verdict = delivery.judge_failure(failure, url)
             else:
                 verdict = delivery.judge(answer, url)
@@ -90,35 +92,60 @@ class Sender:
     ) -> Answer:
         """Send one request and return its answer, or raise, within ``seconds``.
 
-        :raises OSError: (requests' errors are ones) if the network failed.
-        :raises urllib3.exceptions.HTTPError: likewise, where requests passes it on as it is.
+        :raises OSError, urllib3.exceptions.HTTPError: if the network failed.
+        :raises ValueError, ImportError: for an address or a proxy that cannot be one.
         :raises AttemptTimeout: if the time was up before there was a status.
         """
-        return _Attempt(self._session, method, f"{self._base_url}{path}", headers, body, seconds).run()
+        url = f"{self._base_url}{path}"
+        if stand_in.is_there():
+            return stand_in.request(method, url, headers, body, seconds)
+        if self._pools is None:
+            self._pools = pools.pools_to(self._base_url)
+        attempt = _Attempt(self._pools, method, url, headers, body, seconds)
+        watch, self._watch = self._watch, self._watch or Watch()
+        return attempt.run(watch)
 
 
 class _Attempt:
-    """One request, in a thread that its caller can walk away from."""
+    """One request, which can be cut."""
 
     def __init__(
         self,
-        session: requests.Session,
+        kept: urllib3.PoolManager,
         method: str,
         url: str,
         headers: Mapping[str, str],
         body: bytes | None,
         seconds: float,
     ) -> None:
-        self._session = session
-        self._request = {"method": method, "url": url, "headers": dict(headers), "data": body}
+        self._pools = kept
+        self._request: dict[str, Any] = {"method": method, "url": url, "headers": headers, "body": body}
         self._seconds = seconds
         self._answer: Answer | None = None
         self._failure: BaseException | None = None
         self._lock = threading.Lock()
         self._cut = False
         self._connection: Any = None
+        self.may_connect = False
 
-    def run(self) -> Answer:
+    def run(self, watch: Watch | None) -> Answer:
+        if watch is not None:
+            with watch.over(self.cut_off, self._seconds):
+                self._work()
+        if watch is None or isinstance(self._failure, pools.NotConnectedError):
+            self._failure, self.may_connect = None, True
+            self._run_in_thread()
+        if self._failure is not None and not isinstance(self._failure, Exception):
+            raise self._failure  # Airflow's task timeout, or Ctrl-C
+        # A status without its whole body is an answer too: at 202 PagerDuty has the event.
+        if self._answer is not None:
+            return self._answer
+        if self._failure is not None and not self._cut:
+            raise self._failure
+        raise AttemptTimeout(f"no answer within {self._seconds:.1f} s")
+
+    def _run_in_thread(self) -> None:
+        """Run it in a thread that its caller can walk away from."""
         thread = threading.Thread(target=self._work, name="pagerduty-attempt", daemon=True)
         try:
             thread.start()
@@ -128,28 +155,23 @@ class _Attempt:
             try:
                 thread.join(self._seconds)
             except BaseException:  # Airflow's task timeout, or Ctrl-C
-                self._cut_off()
+                self.cut_off()
                 raise
         if thread.is_alive():
-            self._cut_off()
-        # A status without its whole body is an answer too: at 202 PagerDuty has the event.
-        if self._answer is not None:
-            return self._answer
-        if self._failure is not None and not self._cut:
-            raise self._failure
-        raise AttemptTimeout(f"no answer within {self._seconds:.1f} s")
+            self.cut_off()
 
     def _work(self) -> None:
-        _current.attempt = self
+        pools.current.attempt = self
+        timeout = urllib3.Timeout(connect=min(CONNECT_TIMEOUT, self._seconds), read=self._seconds)
         try:
-            with self._session.request(
-                **self._request,  # type: ignore[arg-type]
-                timeout=(min(CONNECT_TIMEOUT, self._seconds), self._seconds),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                self._note(delivery.Answer(response.status_code, response.headers))
-                self._note(delivery.Answer(response.status_code, response.headers, _start_of(response)))
+            response = self._pools.urlopen(
+                **self._request, timeout=timeout, retries=False, redirect=False, preload_content=False
+            )
+            try:
+                self._note(delivery.Answer(response.status, response.headers))
+                self._note(delivery.Answer(response.status, response.headers, _start_of(response)))
+            finally:
+                response.close()  # one that was read to its end has given its connection back
         except BaseException as failure:  # carried over to the caller's thread
             self._failure = failure
 
@@ -166,7 +188,8 @@ class _Attempt:
                 raise ConnectionAbortedError("given up before anything was sent")
             self._connection = connection
 
-    def _cut_off(self) -> None:
+    def cut_off(self) -> None:
+        """Stop it: nothing is sent any more, and nothing that comes counts."""
         with self._lock:
             self._cut = True
             sock = getattr(self._connection, "sock", None)
@@ -175,64 +198,11 @@ class _Attempt:
                 sock.shutdown(socket.SHUT_RDWR)
 
 
-_current = threading.local()
-
-
-def _start_of(response: requests.Response) -> bytes:
+def _start_of(response: urllib3.BaseHTTPResponse) -> bytes:
     body = b""
     with suppress(OSError, HTTPError):  # the status is known, and it alone decides
-        for chunk in response.iter_content(MAX_ANSWER):
+        for chunk in response.stream(MAX_ANSWER, decode_content=True):
             body += chunk
             if len(body) >= MAX_ANSWER:
                 break
     return body[:MAX_ANSWER]
-
-
-def _session(base_url: str) -> requests.Session:
-    session = requests.Session()
-    route = route_to(base_url)
-    session.trust_env = False  # the route says it all; .netrc must not
-    session.proxies = dict(route.proxies)
-    session.verify = route.verify
-    adapter = _CutAdapter()
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    return session
-
-
-class _CutAdapter(HTTPAdapter):
-    """Makes every connection ask its attempt before it sends."""
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        _make_cuttable(self.poolmanager)
-
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(*args, **kwargs)
-        _make_cuttable(manager)
-        return manager
-
-
-def _make_cuttable(manager: Any) -> None:
-    manager.pool_classes_by_scheme = {
-        scheme: _cuttable_pool(pool) for scheme, pool in manager.pool_classes_by_scheme.items()
-    }
-
-
-def _cuttable_pool(pool: Any) -> Any:
-    if issubclass(pool.ConnectionCls, _Cuttable):
-        return pool
-    connection = type(f"Cuttable{pool.ConnectionCls.__name__}", (_Cuttable, pool.ConnectionCls), {})
-    return type(pool.__name__, (pool,), {"ConnectionCls": connection})
-
-
-class _Cuttable:
-    """A urllib3 connection that sends nothing for an attempt that was given up."""
-
-    def send(self, data: Any) -> None:
-        attempt = getattr(_current, "attempt", None)
-        if attempt is not None:
-            if getattr(self, "sock", None) is None:
-                self.connect()  # type: ignore[attr-defined]
-            attempt.hold(self)
-        super().send(data)  # type: ignore[misc]

@@ -17,7 +17,6 @@ from airflow_provider_pagerduty.jsonable import to_jsonable
 from airflow_provider_pagerduty.masking import redact
 from airflow_provider_pagerduty.occasion import DedupScope, Occasion, read
 from airflow_provider_pagerduty.payload import Action, prepare_event_data
-from airflow_provider_pagerduty.recovery import has_recovered
 
 log = logging.getLogger(__name__)
 
@@ -73,8 +72,11 @@ def compose(given: Given, context: Mapping[str, Any], now: datetime) -> dict[str
     if action == "resolve" and has_ended_well:
         own_alert = _is_blank(given.fields["dedup_key"])
         only = own_alert if given.only_on_recovery is None else given.only_on_recovery
-        if only and not has_recovered(occasion, given.dedup_scope):
-            return None
+        if only:
+            from airflow_provider_pagerduty.recovery import has_recovered
+
+            if not has_recovered(occasion, given.dedup_scope):
+                return None
     defaults = _defaults(occasion, given, now) | {"action": action}
     event = dict(defaults)
     try:

@@ -1,0 +1,30 @@
+"""Who answers in PagerDuty's place in somebody's tests: requests-mock and its like stand in requests.
+
+Their tests must not page anybody, so what is sent goes to them where they are there, over requests.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+from airflow_provider_pagerduty.delivery import Answer
+
+
+def is_there() -> bool:
+    """Say whether something stands in the place of what requests sends with."""
+    requests = sys.modules.get("requests")
+    if requests is None:
+        return False
+    senders = (requests.Session.send, requests.adapters.HTTPAdapter.send)
+    return not all(send.__module__.startswith("requests.") for send in senders)
+
+
+def request(method: str, url: str, headers: Mapping[str, str], body: bytes | None, seconds: float) -> Answer:
+    """Send one request over requests."""
+    import requests
+
+    answer = requests.request(
+        method, url, headers=dict(headers), data=body, timeout=seconds, allow_redirects=False
+    )
+    return Answer(answer.status_code, answer.headers, answer.content)
