@@ -6,8 +6,10 @@ PYTHON ?= python3
 CLEAN := env -u PYTHONDONTWRITEBYTECODE -u AIRFLOW_HOME -u AIRFLOW_CONFIG -u PYTHONPATH
 AIRFLOW_3 := .venv/airflow-3
 AIRFLOW_2 := .venv/airflow-2
+# Apache's package beside this one, which answers for the connection types of both.
+BESIDE := .venv/bench
 
-.PHONY: help demo test test-all browser-test lint test-airflow-3 test-airflow-2 clean
+.PHONY: help demo test test-all browser-test bench lint test-airflow-3 test-airflow-2 clean
 
 help:
 	@echo "make demo         see a real Airflow run fail, page, recover and stand down (KEEP=1 leaves it up)"
@@ -15,6 +17,7 @@ help:
 	@echo "make browser-test run those in Airflow's own pages (SCREENSHOTS=write keeps what docs/connections.md shows)"
 	@echo "make test-all     the same with every case on a real Airflow, and write down what each showed"
 	@echo "make lint         ruff and mypy"
+	@echo "make bench        measure this package beside Apache's, and write it down (BENCH=smoke tries all of it, tiny)"
 	@echo "make clean        remove what the other targets made"
 
 demo: $(AIRFLOW_3)/ready
@@ -41,6 +44,10 @@ lint: $(AIRFLOW_3)/ready
 	$(AIRFLOW_3)/bin/ruff format --check
 	$(AIRFLOW_3)/bin/mypy
 
+# Some minutes, on a machine that does nothing else; where it does, only the ratios say something.
+bench: $(BESIDE)/ready
+	$(CLEAN) $(BESIDE)/bin/python tests/benchmarks $(if $(BENCH),--$(BENCH),--keep)
+
 test-airflow-3: $(AIRFLOW_3)/ready
 	$(CLEAN) $(AIRFLOW_3)/bin/python -m pytest $(SELECTED) $(PYTEST_ARGS)
 
@@ -49,8 +56,10 @@ test-airflow-2: $(AIRFLOW_2)/ready
 
 $(AIRFLOW_3)/ready: AIRFLOW := apache-airflow==3.3.*
 $(AIRFLOW_2)/ready: AIRFLOW := apache-airflow==2.11.*
+$(BESIDE)/ready: AIRFLOW := apache-airflow==3.3.*
+$(BESIDE)/ready: MORE := "apache-airflow-providers-pagerduty>=5.3.1" pdpyras
 .venv/%/ready: pyproject.toml tests/requirements.txt .ci/make-environment
-	$(CLEAN) .ci/make-environment "$(PYTHON)" $(@D) "$(AIRFLOW)"
+	$(CLEAN) .ci/make-environment "$(PYTHON)" $(@D) "$(AIRFLOW)" $(MORE)
 	touch $@
 
 clean:
