@@ -42,7 +42,7 @@ class Row:
 
 SUPERVISOR = (
     "Airflow's own look-up of a connection imports its supervisor, 10 to 14 ms, in a process that has none; "
-    "the bare client looks no connection up"
+    "the bare client looks no connection up, and reads no context"
 )
 TURN = "it was the one callback in each backoff step that tries whether the connection works again"
 CUT_OFF = f"cut off after {trials.Size().cut_off:.0f} s"

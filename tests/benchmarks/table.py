@@ -63,10 +63,10 @@ def cell(row, side):
 
 
 def number(value):
-    """Return a figure with three digits that say something."""
+    """Return a figure with as many digits as say something."""
     if value >= 100 or value == int(value):
         return f"{value:,.0f}"
-    return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 0.1 else f"{value:.3f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
 
 
 def verdict(row):
@@ -85,6 +85,8 @@ def ratios_of(row):
     if "ours" not in sides:
         return [number(goal["is"]) for goal in row["goals"]]
     ours = sides["ours"]["median"]
+    if not row["unit"]:  # a count stands for itself
+        return []
     return [
         f"{number(ours / sides[other]['median'])} {OF[other]}"
         for other in OF
