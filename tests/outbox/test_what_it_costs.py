@@ -39,6 +39,7 @@ def here(monkeypatch, caplog):
     return go
 
 
+@pytest.mark.slow  # it goes by the clock, and wants a machine to itself
 def test_100_000_pending_rows_do_not_slow_a_callback(on_disk, here, monkeypatch, tmp_path):
     here(on_disk)
     urls = {rows: f"sqlite:///{tmp_path / f'{rows}.db'}" for rows in (100, 100_000)}
@@ -67,6 +68,7 @@ def test_100_000_pending_rows_do_not_slow_a_callback(on_disk, here, monkeypatch,
     )
 
 
+@pytest.mark.slow  # it goes by the clock, and wants a machine to itself
 def test_100_000_rows_of_other_connections_do_not_slow_a_first_try(on_disk, here):
     here(on_disk)
     store, cost = on_disk.store, {}
