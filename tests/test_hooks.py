@@ -5,6 +5,7 @@ import inspect
 import json
 import subprocess
 import sys
+import types
 from itertools import pairwise
 from unittest import mock
 
@@ -407,6 +408,11 @@ class TestWithRequestsMock:
                 answer = PagerdutyEventsHook(KEY).create_event("boom", "error")
             assert answer["dedup_key"] == "from the stand-in"
         assert sandbox.pagerduty.incidents == []
+
+    def test_requests_that_another_thread_is_importing_stands_in_nobodys_way(self, monkeypatch, connections):
+        monkeypatch.setitem(sys.modules, "requests", types.ModuleType("requests"))
+        PagerdutyEventsHook().create_event("boom", "error")
+        assert len(connections.pagerduty.incidents) == 1
 
     def test_an_alert(self, requests_mock):
         body = {"status": "success", "message": "Event processed", "dedup_key": "samplekey"}

@@ -14,10 +14,12 @@ from airflow_provider_pagerduty.delivery import Answer
 def is_there() -> bool:
     """Say whether something stands in the place of what requests sends with."""
     requests = sys.modules.get("requests")
-    if requests is None:
-        return False
-    senders = (requests.Session.send, requests.adapters.HTTPAdapter.send)
-    return not all(send.__module__.startswith("requests.") for send in senders)
+    # Another thread may be importing it just now; what is not there yet has nobody in its place.
+    owners = (
+        getattr(requests, "Session", None),
+        getattr(getattr(requests, "adapters", None), "HTTPAdapter", None),
+    )
+    return any(owner is not None and not owner.send.__module__.startswith("requests.") for owner in owners)
 
 
 def request(method: str, url: str, headers: Mapping[str, str], body: bytes | None, seconds: float) -> Answer:
