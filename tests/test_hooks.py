@@ -409,6 +409,24 @@ class TestWithRequestsMock:
             assert answer["dedup_key"] == "from the stand-in"
         assert sandbox.pagerduty.incidents == []
 
+    def test_what_only_watches_requests_lets_the_event_through_with_no_password_of_a_netrc(
+        self, monkeypatch, connections, tmp_path
+    ):
+        import requests
+
+        def traced(session, request, **more):
+            seen.append(request.headers)
+            return send(session, request, **more)
+
+        seen, send = [], requests.Session.send
+        (tmp_path / ".netrc").write_text("machine 127.0.0.1 login a password b\n")
+        monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+        monkeypatch.setattr(requests.Session, "send", traced)
+        PagerdutyEventsHook().create_event("boom", "error")
+        (headers,) = seen
+        assert "Authorization" not in headers
+        assert len(connections.pagerduty.incidents) == 1
+
     def test_requests_that_another_thread_is_importing_stands_in_nobodys_way(self, monkeypatch, connections):
         monkeypatch.setitem(sys.modules, "requests", types.ModuleType("requests"))
         PagerdutyEventsHook().create_event("boom", "error")

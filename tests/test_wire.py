@@ -10,7 +10,7 @@ import ssl
 import threading
 import time
 import traceback
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import pytest
 import trustme
@@ -251,11 +251,9 @@ def test_a_resolver_that_falls_silent_later_is_no_different(wire, silent_resolve
     assert seconds < BUDGET_AND_OVERSHOOT + 0.5
 
 
-def test_an_interrupted_attempt_sends_nothing_afterwards(wire, silent_resolver, monkeypatch):
-    """Airflow's task timeout raises in the main thread, from a signal."""
-    server = wire(accept)
-    monkeypatch.setattr("airflow_provider_pagerduty.hooks.pools.route_to", lambda url: no_route())
-    before = set(attempts_under_way())
+@contextmanager
+def interrupted_soon():
+    """Interrupt the main thread in a moment, as Airflow's task timeout does: by a signal that raises."""
 
     def interrupt(*_):
         raise KeyboardInterrupt
@@ -264,11 +262,20 @@ def test_an_interrupted_attempt_sends_nothing_afterwards(wire, silent_resolver, 
     alarm = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGUSR1))
     alarm.start()
     try:
-        with pytest.raises(KeyboardInterrupt):
-            Sender(f"http://pagerduty.test:{server.port}").post_event("/v2/enqueue", b"{}", 10)
+        yield
     finally:
         alarm.join()
         signal.signal(signal.SIGUSR1, previous)
+
+
+def test_an_interrupted_attempt_sends_nothing_afterwards(wire, silent_resolver, monkeypatch):
+    """Airflow's task timeout raises in the main thread, from a signal."""
+    server = wire(accept)
+    monkeypatch.setattr("airflow_provider_pagerduty.hooks.pools.route_to", lambda url: no_route())
+    before = set(attempts_under_way())
+
+    with interrupted_soon(), pytest.raises(KeyboardInterrupt):
+        Sender(f"http://pagerduty.test:{server.port}").post_event("/v2/enqueue", b"{}", 10)
     attempts = set(attempts_under_way()) - before
     silent_resolver.set()
     end(attempts)
@@ -321,12 +328,15 @@ def test_a_cut_attempt_ends_its_connection_and_the_next_event_gets_a_new_one(wir
 class TestAKeptConnection:
     """An event that finds the connection of the one before goes out in its caller's own thread."""
 
-    @pytest.fixture
-    def kept(self, wire):
+    @pytest.fixture(params=["http", "https"])
+    def kept(self, wire, authority, monkeypatch, request):
         """Return a function that gives a server and a sender; what becomes of the next event, it is told."""
+        context, path = authority
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", path)
+        tls = context if request.param == "https" else None
 
         def kept(act):
-            server = wire(accept, act, accept)
+            server = wire(accept, act, accept, tls=tls)
             sender = Sender(server.url)
             assert isinstance(sender.post_event("/v2/enqueue", b"{}", 5)[0], delivery.Delivered)
             return server, sender
@@ -368,19 +378,9 @@ class TestAKeptConnection:
     def test_an_interrupt_is_passed_on_at_once(self, kept, act):
         _, sender = kept(act)
 
-        def interrupt(*_):
-            raise KeyboardInterrupt
-
-        previous = signal.signal(signal.SIGUSR1, interrupt)
-        alarm = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGUSR1))
-        alarm.start()
         started = time.monotonic()
-        try:
-            with pytest.raises(KeyboardInterrupt):
-                sender.post_event("/v2/enqueue", b"{}", 20)
-        finally:
-            alarm.join()
-            signal.signal(signal.SIGUSR1, previous)
+        with interrupted_soon(), pytest.raises(KeyboardInterrupt):
+            sender.post_event("/v2/enqueue", b"{}", 20)
         assert time.monotonic() - started < 3
 
     def test_one_that_the_server_has_closed_meanwhile_costs_no_attempt(self, wire):

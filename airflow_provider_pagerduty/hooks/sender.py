@@ -58,7 +58,7 @@ class Sender:
         self._clock = clock
         self._sleep = sleep
         self._pools: urllib3.PoolManager | None = None
-        self._watch: Watch | None = None  # the first attempt finds no kept connection
+        self._watch = Watch()
 
     def post_event(
         self, path: str, body: bytes, seconds: float, goes_on: Callable[[str], bool] = lambda _: True
@@ -99,11 +99,11 @@ class Sender:
         url = f"{self._base_url}{path}"
         if stand_in.is_there():
             return stand_in.request(method, url, headers, body, seconds)
+        may_be_kept = self._pools is not None
         if self._pools is None:
             self._pools = pools.pools_to(self._base_url)
         attempt = _Attempt(self._pools, method, url, headers, body, seconds)
-        watch, self._watch = self._watch, self._watch or Watch()
-        return attempt.run(watch)
+        return attempt.run(self._watch if may_be_kept else None)
 
 
 class _Attempt:
@@ -129,6 +129,10 @@ class _Attempt:
         self.may_connect = False
 
     def run(self, watch: Watch | None) -> Answer:
+        """Return the answer, or raise.
+
+        :param watch: who cuts it on a kept connection; None where there can be none yet.
+        """
         if watch is not None:
             with watch.over(self.cut_off, self._seconds):
                 self._work()
@@ -174,6 +178,8 @@ class _Attempt:
                 response.close()  # one that was read to its end has given its connection back
         except BaseException as failure:  # carried over to the caller's thread
             self._failure = failure
+        finally:
+            pools.current.attempt = None
 
     def _note(self, answer: Answer) -> None:
         # Not after the cut: headers that it ended halfway look like whole ones.

@@ -1,6 +1,7 @@
 """Who answers in PagerDuty's place in somebody's tests: requests-mock and its like stand in requests.
 
-Their tests must not page anybody, so what is sent goes to them where they are there, over requests.
+Their tests must not page anybody, so what is sent goes to them where they are there, over requests. What only
+watches requests, as tracing does, may look the same; so this goes the way that everything goes.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import sys
 from collections.abc import Mapping
 
 from airflow_provider_pagerduty.delivery import Answer
+from airflow_provider_pagerduty.hooks.endpoint import route_to
 
 
 def is_there() -> bool:
@@ -26,7 +28,17 @@ def request(method: str, url: str, headers: Mapping[str, str], body: bytes | Non
     """Send one request over requests."""
     import requests
 
-    answer = requests.request(
-        method, url, headers=dict(headers), data=body, timeout=seconds, allow_redirects=False
-    )
+    route = route_to(url)
+    with requests.Session() as session:
+        session.trust_env = False  # the route says it all; .netrc must not
+        answer = session.request(
+            method,
+            url,
+            headers=dict(headers),
+            data=body,
+            timeout=seconds,
+            allow_redirects=False,
+            proxies=route.proxies,
+            verify=route.verify,
+        )
     return Answer(answer.status_code, answer.headers, answer.content)
